@@ -1,1 +1,289 @@
-//! placeholder
+//! May it, who does it, and what did it cost.
+//!
+//! Guests reach models and tools through a [`Broker`] and through nothing else.
+//! For each call it looks up the grant, finds the provider, puts a deadline and
+//! the run's cancellation around it, prices the answer and writes it down in the
+//! run's [`Meter`]. It refuses by default. It never looks into an answer: what
+//! the words mean is the agents' business.
+
+pub mod llm;
+pub mod meter;
+pub mod policy;
+pub mod provider;
+pub mod text;
+pub mod tool;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures::future::join_all;
+pub use hotcell_store as store;
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use llm::{LlmError, LlmProvider, Request, Response, Took, Usage};
+use meter::{Effect, Meter, Refusal};
+pub use policy::{Access, Capability, Denial, Grants, Policy};
+use tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
+
+/// Micro-dollars for a million tokens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// For a million input tokens.
+    pub input_micros_per_mtok: u64,
+    /// For a million output tokens.
+    pub output_micros_per_mtok: u64,
+}
+
+impl Price {
+    /// What a call cost, in micro-dollars. Rounded up once, over both parts, so
+    /// that no call that used a token of a priced model is free.
+    pub fn of(self, usage: Usage) -> u64 {
+        let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
+        let total = part(usage.input_tokens, self.input_micros_per_mtok)
+            + part(usage.output_tokens, self.output_micros_per_mtok);
+        u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX)
+    }
+}
+
+/// Where an alias leads.
+#[derive(Clone)]
+pub struct Route {
+    /// Who answers.
+    pub provider: Arc<dyn LlmProvider>,
+    /// What it costs.
+    pub price: Price,
+    /// The longest one call may take.
+    pub timeout: Duration,
+}
+
+/// The attempt on whose behalf the broker acts.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The run.
+    pub run: String,
+    /// On whose behalf the run was started.
+    pub tenant: String,
+    /// The record being worked on. Unlike the run's id it is the same in every
+    /// execution, so draws are keyed by it.
+    pub task: String,
+    /// The step's path.
+    pub step: String,
+    /// The try of the step, from 1.
+    pub attempt: u32,
+    /// The plugin, by the name in its manifest.
+    pub plugin: String,
+    /// Moment of the run, milliseconds since 1970-01-01 UTC.
+    pub now_unix_ms: u64,
+    /// When this call will be stopped, on the host's clock.
+    pub deadline: Instant,
+    /// Where effects and refusals are written.
+    pub meter: Arc<Meter>,
+    /// Ends the call early.
+    pub cancel: CancellationToken,
+    /// Numbers the effects of this attempt.
+    pub sequence: Arc<AtomicU32>,
+}
+
+impl Caller {
+    /// The caller that a nested cell gets, such as a tool's: same run, its own
+    /// step path and numbering, never a later deadline.
+    pub fn nested(&self, plugin: &str, step: String) -> Caller {
+        Caller {
+            plugin: plugin.to_owned(),
+            step,
+            sequence: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    fn next(&self) -> u32 {
+        self.sequence.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// Decides, calls, prices, records. Cheap to clone.
+#[derive(Clone)]
+pub struct Broker {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    policy: Policy,
+    models: BTreeMap<String, Route>,
+    tools: BTreeMap<String, (ToolSpec, Arc<dyn ToolProvider>)>,
+}
+
+/// Two tools offer the same name.
+#[derive(Debug, thiserror::Error)]
+#[error("two tools are called `{0}`")]
+pub struct DuplicateTool(pub String);
+
+impl Broker {
+    /// A broker over these routes (by alias) and tools. Refuses two tools of
+    /// one name: a call must mean one thing.
+    pub fn new(
+        policy: Policy,
+        models: BTreeMap<String, Route>,
+        providers: Vec<Arc<dyn ToolProvider>>,
+    ) -> Result<Broker, DuplicateTool> {
+        let mut tools = BTreeMap::new();
+        for provider in providers {
+            for spec in provider.specs() {
+                let entry = (spec.clone(), Arc::clone(&provider));
+                if tools.insert(spec.name.clone(), entry).is_some() {
+                    return Err(DuplicateTool(spec.name.clone()));
+                }
+            }
+        }
+        Ok(Broker { inner: Arc::new(Inner { policy, models, tools }) })
+    }
+
+    /// One model call for a plugin.
+    pub async fn complete(&self, caller: &Caller, request: Request) -> Result<Response, LlmError> {
+        self.allow(caller, Capability::Llm, &request.model).map_err(LlmError::Denied)?;
+        let Some(route) = self.inner.models.get(&request.model) else {
+            return Err(LlmError::Invalid(format!("no model is called `{}`", request.model)));
+        };
+        if request.messages.is_empty() {
+            return Err(LlmError::Invalid("`messages` is empty".to_owned()));
+        }
+        let sequence = caller.next();
+        let started = Instant::now();
+        let limit = route.timeout.min(caller.deadline.saturating_duration_since(started));
+        let answer = tokio::select! {
+            biased;
+            () = caller.cancel.cancelled() => llm::Answer::wall(Err(LlmError::Cancelled)),
+            answer = tokio::time::timeout(limit, route.provider.complete(self, caller, &request)) =>
+                answer.unwrap_or_else(|_| llm::Answer::wall(Err(LlmError::Timeout))),
+        };
+        // A simulated answer that says it took longer than the deadline is the
+        // timeout it would have been.
+        let (result, took, simulated_time) = match answer.took {
+            Took::Wall => (answer.result, started.elapsed(), false),
+            Took::Virtual(took) if took > route.timeout => {
+                (Err(LlmError::Timeout), route.timeout, true)
+            }
+            Took::Virtual(took) => (answer.result, took, true),
+        };
+        let usage = result.as_ref().map(|c| c.usage).unwrap_or_default();
+        let cost_micros = route.price.of(usage);
+        caller.meter.effect(Effect {
+            plugin: caller.plugin.clone(),
+            step: caller.step.clone(),
+            attempt: caller.attempt,
+            sequence,
+            capability: Capability::Llm,
+            resource: request.model.clone(),
+            outcome: result.as_ref().map_or_else(LlmError::code, |_| "ok"),
+            origin: Some(route.provider.origin()),
+            usage,
+            usage_estimated: result.as_ref().is_ok_and(|c| c.usage_estimated),
+            cost_micros,
+            took,
+            simulated_time,
+        });
+        result.map(|completion| Response { completion, cost_micros })
+    }
+
+    /// Several model calls at once; results in request order.
+    pub async fn complete_all(
+        &self,
+        caller: &Caller,
+        requests: Vec<Request>,
+    ) -> Vec<Result<Response, LlmError>> {
+        join_all(requests.into_iter().map(|request| self.complete(caller, request))).await
+    }
+
+    /// The tools a plugin may call, sorted by name.
+    pub fn tools(&self, plugin: &str) -> Vec<ToolSpec> {
+        let tools = self.inner.tools.values().map(|(spec, _)| spec);
+        let may = |spec: &&ToolSpec| {
+            let access = Access { plugin, capability: Capability::Tools, resource: &spec.name };
+            policy::decide(&self.inner.policy, access).is_ok()
+        };
+        tools.filter(may).cloned().collect()
+    }
+
+    /// One tool call for a plugin.
+    pub async fn call_tool(
+        &self,
+        caller: &Caller,
+        call: ToolCall,
+    ) -> Result<ToolOutput, ToolError> {
+        self.allow(caller, Capability::Tools, &call.name).map_err(ToolError::Denied)?;
+        let Some((_, provider)) = self.inner.tools.get(&call.name) else {
+            return Err(ToolError::Unknown);
+        };
+        let sequence = caller.next();
+        let started = Instant::now();
+        let limit = caller.deadline.saturating_duration_since(started);
+        let result = tokio::select! {
+            biased;
+            () = caller.cancel.cancelled() => Err(ToolError::Cancelled),
+            result = tokio::time::timeout(limit, provider.call(self, caller, &call)) =>
+                result.unwrap_or(Err(ToolError::Timeout)),
+        };
+        caller.meter.effect(Effect {
+            plugin: caller.plugin.clone(),
+            step: caller.step.clone(),
+            attempt: caller.attempt,
+            sequence,
+            capability: Capability::Tools,
+            resource: call.name.clone(),
+            outcome: result.as_ref().map_or_else(ToolError::code, |_| "ok"),
+            origin: None,
+            usage: Usage::default(),
+            usage_estimated: false,
+            cost_micros: 0,
+            took: started.elapsed(),
+            simulated_time: false,
+        });
+        result
+    }
+
+    /// Several tool calls at once; results in call order.
+    pub async fn call_tools(
+        &self,
+        caller: &Caller,
+        calls: Vec<ToolCall>,
+    ) -> Vec<Result<ToolOutput, ToolError>> {
+        join_all(calls.into_iter().map(|call| self.call_tool(caller, call))).await
+    }
+
+    /// Looks up the grant, first thing in every call; a "no" is recorded.
+    pub fn allow(
+        &self,
+        caller: &Caller,
+        capability: Capability,
+        resource: &str,
+    ) -> Result<(), Denial> {
+        let access = Access { plugin: &caller.plugin, capability, resource };
+        policy::decide(&self.inner.policy, access)
+            .inspect_err(|denial| caller.meter.refusal(Refusal::new(access, denial)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_price_is_exact_and_never_rounds_to_free() {
+        let price = Price { input_micros_per_mtok: 150_000, output_micros_per_mtok: 600_000 };
+        let usage = |input, output| Usage {
+            input_tokens: input,
+            output_tokens: output,
+            ..Usage::default()
+        };
+        let table = [(0, 0, 0), (1, 0, 1), (7, 0, 2), (1_000_000, 1_000_000, 750_000)];
+        for (input, output, cost) in table {
+            assert_eq!(price.of(usage(input, output)), cost, "{input} {output}");
+        }
+        assert_eq!(price.of(usage(u64::MAX, u64::MAX)), u64::MAX);
+    }
+}

@@ -1,0 +1,246 @@
+//! Model calls as the broker sees them: the types of the `llm` capability, one
+//! to one with `wit/capability/llm.wit`, and the trait a provider implements.
+//!
+//! A provider answers; it does not decide whether it may, does not count and
+//! does not price. All of that is [`crate::Broker`]'s.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+
+use crate::{Broker, Caller, Denial};
+use crate::tool::{ToolCall, ToolSpec};
+
+/// Who speaks in a conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The frame the agent's author sets.
+    System,
+    /// The task.
+    User,
+    /// The model.
+    Assistant,
+    /// The answer of a tool.
+    Tool,
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Part {
+    /// Words.
+    Text(String),
+    /// A JSON value as text.
+    Json(String),
+    /// The model asks for a tool.
+    Call(ToolCall),
+    /// The answer to a tool call: its id and the content as JSON text.
+    CallResult(String, String),
+}
+
+/// One turn of a conversation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// What is said, in order.
+    pub content: Vec<Part>,
+}
+
+/// What the answer must look like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ResponseFormat {
+    /// Anything.
+    Text,
+    /// Some JSON object.
+    JsonObject,
+    /// JSON that meets this schema (JSON text).
+    JsonSchema(String),
+}
+
+/// One model call.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// An alias from `host.toml`.
+    pub model: String,
+    /// Oldest first.
+    pub messages: Vec<Message>,
+    /// Tools the model may ask for.
+    pub tools: Vec<ToolSpec>,
+    /// What the answer must look like.
+    pub response_format: ResponseFormat,
+    /// At most this many output tokens.
+    pub max_tokens: Option<u32>,
+    /// 0.0 to 2.0.
+    pub temperature: Option<f32>,
+    /// Passed on where the provider supports it.
+    pub seed: Option<u64>,
+    /// Up to four texts that end the answer.
+    pub stop: Vec<String>,
+}
+
+/// Tokens of one model call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Usage {
+    /// All input tokens, cached ones included.
+    pub input_tokens: u64,
+    /// All output tokens, reasoning ones included.
+    pub output_tokens: u64,
+    /// Input tokens the provider had cached.
+    pub cached_input_tokens: u64,
+    /// Output tokens that were reasoning.
+    pub reasoning_tokens: u64,
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Usage) {
+        self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
+        self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
+        self.cached_input_tokens =
+            self.cached_input_tokens.saturating_add(other.cached_input_tokens);
+        self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
+    }
+}
+
+/// Why the model stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FinishReason {
+    /// It was done.
+    Stop,
+    /// It hit the token limit.
+    Length,
+    /// It wants tools called.
+    ToolCalls,
+    /// The provider's filter cut in.
+    ContentFilter,
+}
+
+/// What a provider answers. Price and alias are added by the broker.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Completion {
+    /// Role assistant.
+    pub message: Message,
+    /// Why the model stopped.
+    pub finish: FinishReason,
+    /// Tokens. A provider that reports none estimates them and says so in
+    /// `usage_estimated`.
+    pub usage: Usage,
+    /// True when `usage` is an estimate (four characters a token).
+    pub usage_estimated: bool,
+    /// The model that answered, as the provider names it.
+    pub model: String,
+}
+
+/// A priced answer, as the guest gets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Response {
+    /// The provider's answer.
+    pub completion: Completion,
+    /// Micro-dollars, rounded up.
+    pub cost_micros: u64,
+}
+
+/// Why there is no answer; the guest sees these cases.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LlmError {
+    /// Policy says no.
+    #[error("denied: {0}")]
+    Denied(Denial),
+    /// The call could cost more than is left.
+    #[error("budget exhausted")]
+    BudgetExhausted,
+    /// The provider is busy; try after so many milliseconds.
+    #[error("rate limited")]
+    RateLimited(Option<u32>),
+    /// The provider is down or answered nonsense.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// No answer within the deadline.
+    #[error("timeout")]
+    Timeout,
+    /// The request cannot be served as it is.
+    #[error("invalid request: {0}")]
+    Invalid(String),
+    /// More input than the model takes.
+    #[error("context too long")]
+    ContextTooLong,
+    /// The run was cancelled.
+    #[error("cancelled")]
+    Cancelled,
+}
+
+impl LlmError {
+    /// A stable word for tables and JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LlmError::Denied(_) => "denied",
+            LlmError::BudgetExhausted => "budget-exhausted",
+            LlmError::RateLimited(_) => "rate-limited",
+            LlmError::Unavailable(_) => "unavailable",
+            LlmError::Timeout => "timeout",
+            LlmError::Invalid(_) => "invalid",
+            LlmError::ContextTooLong => "context-too-long",
+            LlmError::Cancelled => "cancelled",
+        }
+    }
+}
+
+/// Where an answer comes from. Shown wherever results are shown, so that nobody
+/// takes a simulation for a measurement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// A real model.
+    Live,
+    /// A simulator: solver plus fault model.
+    Simulated,
+    /// Prepared replies.
+    Scripted,
+    /// A model plugin; what it stands for is the plugin's business.
+    Plugin,
+}
+
+/// How long an answer took, and on which clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Took {
+    /// The provider really took its time: the broker measures it.
+    Wall,
+    /// A simulated latency: nobody waited.
+    Virtual(Duration),
+}
+
+/// What a provider gives back for one call.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The answer or why there is none.
+    pub result: Result<Completion, LlmError>,
+    /// How long it took.
+    pub took: Took,
+}
+
+impl Answer {
+    /// An answer on the wall clock.
+    pub fn wall(result: Result<Completion, LlmError>) -> Answer {
+        Answer { result, took: Took::Wall }
+    }
+}
+
+/// Somebody who answers model calls.
+///
+/// Called with `&self` from many runs at once. The broker puts the route's
+/// deadline and the run's cancellation around the call; a provider only has to
+/// be safe to drop.
+#[async_trait]
+pub trait LlmProvider: Send + Sync {
+    /// Where this provider's answers come from.
+    fn origin(&self) -> Origin;
+
+    /// One call. `broker` and `caller` are for providers that run a plugin or
+    /// key their draws by the attempt.
+    async fn complete(&self, broker: &Broker, caller: &Caller, request: &Request) -> Answer;
+}

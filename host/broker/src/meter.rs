@@ -1,0 +1,124 @@
+//! What a run did and what it cost: one record for each effect, one for each
+//! refusal.
+//!
+//! Records are kept in the order they were made; a reader that needs a stable
+//! order sorts by step, attempt and sequence.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::llm::{Origin, Usage};
+use crate::policy::{Access, Capability, Denial, line_that_allows};
+
+/// One host call with an outside consequence.
+#[derive(Clone, Debug, Serialize)]
+pub struct Effect {
+    /// Who called.
+    pub plugin: String,
+    /// In which step.
+    pub step: String,
+    /// In which try of it, from 1.
+    pub attempt: u32,
+    /// Which call of that attempt, from 0.
+    pub sequence: u32,
+    /// Which capability.
+    pub capability: Capability,
+    /// Which alias or tool.
+    pub resource: String,
+    /// `ok` or the error's code.
+    pub outcome: &'static str,
+    /// Where a model's answer came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+    /// Tokens, for model calls.
+    pub usage: Usage,
+    /// True when the provider did not report usage and it was estimated.
+    pub usage_estimated: bool,
+    /// Micro-dollars.
+    pub cost_micros: u64,
+    /// How long it took, on the clock of `simulated`.
+    #[serde(serialize_with = "micros")]
+    pub took: Duration,
+    /// True when nobody really waited.
+    pub simulated_time: bool,
+}
+
+fn micros<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u64(u64::try_from(value.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// One "no" to a plugin.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Refusal {
+    /// Who asked.
+    pub plugin: String,
+    /// For what.
+    pub capability: Capability,
+    /// For which resource of it.
+    pub resource: String,
+    /// What the plugin was told.
+    pub reason: String,
+    /// What the operator would write in `policy.toml` to allow it; none when
+    /// the host does not offer the capability.
+    pub allow_with: Option<String>,
+}
+
+impl Refusal {
+    /// The record of a decision against an access.
+    pub fn new(access: Access<'_>, denial: &Denial) -> Refusal {
+        let allow_with =
+            matches!(denial, Denial::NotGranted(_)).then(|| line_that_allows(access));
+        Refusal {
+            plugin: access.plugin.to_owned(),
+            capability: access.capability,
+            resource: access.resource.to_owned(),
+            reason: denial.to_string(),
+            allow_with,
+        }
+    }
+}
+
+/// Collects what one run does. Cheap to share; never blocks for long.
+#[derive(Debug, Default)]
+pub struct Meter {
+    records: Mutex<Records>,
+}
+
+/// What a meter has collected.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Records {
+    /// Effects in the order they ended.
+    pub effects: Vec<Effect>,
+    /// Refusals in the order they were given.
+    pub refusals: Vec<Refusal>,
+}
+
+impl Meter {
+    pub(crate) fn effect(&self, effect: Effect) {
+        self.lock().effects.push(effect);
+    }
+
+    pub(crate) fn refusal(&self, refusal: Refusal) {
+        self.lock().refusals.push(refusal);
+    }
+
+    /// Everything so far.
+    pub fn records(&self) -> Records {
+        self.lock().clone()
+    }
+
+    /// Time that simulated calls say they took, over all effects so far. Add it
+    /// to the wall clock to get what a real provider would have cost in time.
+    pub fn virtual_time(&self) -> Duration {
+        let records = self.lock();
+        records.effects.iter().filter(|e| e.simulated_time).map(|e| e.took).sum()
+    }
+
+    /// A poisoned lock only means that another thread panicked between two
+    /// pushes; the records are still whole.
+    fn lock(&self) -> std::sync::MutexGuard<'_, Records> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,207 @@
+//! What a plugin may do. Pure: data in, decision out.
+//!
+//! Everything is refused unless the operator's policy file grants it. A grant
+//! is looked up at every call, never cached in a guest's cell, so that taking it
+//! back takes effect at the next call.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Why the host will not do what was asked; the guest sees these cases.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Denial {
+    /// No policy grants the named resource.
+    NotGranted(String),
+    /// The grant's time is over.
+    Expired,
+    /// The grant was taken back.
+    Revoked,
+    /// This host does not offer the capability.
+    Unavailable,
+}
+
+impl fmt::Display for Denial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Denial::NotGranted(what) => write!(f, "`{what}` is not granted"),
+            Denial::Expired => f.write_str("the grant has expired"),
+            Denial::Revoked => f.write_str("the grant was revoked"),
+            Denial::Unavailable => f.write_str("this host does not offer it"),
+        }
+    }
+}
+
+/// A capability that can be granted, as it is spelled in `policy.toml`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Capability {
+    /// Model calls; the resource is an alias.
+    Llm,
+    /// Tool calls; the resource is a tool's name.
+    Tools,
+    /// Stored values; the resource is a namespace. Not offered yet.
+    Memory,
+    /// Asking other agents; the resource is an agent. Not offered yet.
+    Delegate,
+    /// Asking a human. Not offered yet.
+    Approval,
+    /// Secret handles; the resource is a secret's name. Not offered yet.
+    Secrets,
+}
+
+impl Capability {
+    /// All of them, in the order tables show them.
+    pub const ALL: [Capability; 6] = [
+        Capability::Llm,
+        Capability::Tools,
+        Capability::Memory,
+        Capability::Delegate,
+        Capability::Approval,
+        Capability::Secrets,
+    ];
+
+    /// The word used in WIT, TOML and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Capability::Llm => "llm",
+            Capability::Tools => "tools",
+            Capability::Memory => "memory",
+            Capability::Delegate => "delegate",
+            Capability::Approval => "approval",
+            Capability::Secrets => "secrets",
+        }
+    }
+
+    /// Whether this host has a provider for it. What it has not, it refuses
+    /// with [`Denial::Unavailable`] whatever the policy says.
+    pub fn offered(self) -> bool {
+        matches!(self, Capability::Llm | Capability::Tools)
+    }
+}
+
+/// What one plugin may use: resource names for each capability.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Grants {
+    /// Model aliases.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub llm: BTreeSet<String>,
+    /// Tool names.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub tools: BTreeSet<String>,
+}
+
+impl Grants {
+    /// The resources granted for one capability.
+    pub fn of(&self, capability: Capability) -> Option<&BTreeSet<String>> {
+        match capability {
+            Capability::Llm => Some(&self.llm),
+            Capability::Tools => Some(&self.tools),
+            _ => None,
+        }
+    }
+}
+
+/// The operator's policy: grants by plugin name. A plugin that is not listed
+/// has none.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Grants by plugin name.
+    #[serde(default)]
+    pub plugin: BTreeMap<String, Grants>,
+}
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Access<'a> {
+    /// Who asks.
+    pub plugin: &'a str,
+    /// For which capability.
+    pub capability: Capability,
+    /// And which resource of it.
+    pub resource: &'a str,
+}
+
+/// Whether policy allows an access. Deny by default.
+pub fn decide(policy: &Policy, access: Access<'_>) -> Result<(), Denial> {
+    if !access.capability.offered() {
+        return Err(Denial::Unavailable);
+    }
+    let granted = policy
+        .plugin
+        .get(access.plugin)
+        .and_then(|grants| grants.of(access.capability))
+        .is_some_and(|resources| resources.contains(access.resource));
+    if granted {
+        Ok(())
+    } else {
+        Err(Denial::NotGranted(format!("{} {}", access.capability.name(), access.resource)))
+    }
+}
+
+/// The lines of `policy.toml` that would allow an access, for the operator.
+pub fn line_that_allows(access: Access<'_>) -> String {
+    format!(
+        "[plugin.{}] {} = [{:?}]",
+        access.plugin,
+        access.capability.name(),
+        access.resource
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(text: &[(&str, Capability, &str)]) -> Policy {
+        let mut policy = Policy::default();
+        for (plugin, capability, resource) in text {
+            let grants = policy.plugin.entry((*plugin).into()).or_default();
+            match capability {
+                Capability::Llm => grants.llm.insert((*resource).into()),
+                Capability::Tools => grants.tools.insert((*resource).into()),
+                other => panic!("no grants for {other:?}"),
+            };
+        }
+        policy
+    }
+
+    #[test]
+    fn nothing_is_allowed_that_is_not_listed() {
+        use Capability::*;
+        let policy = policy(&[("a", Llm, "default"), ("b", Tools, "x.find")]);
+        let table = [
+            ("a", Llm, "default", true),
+            ("a", Llm, "other", false),
+            ("a", Llm, "", false),
+            ("a", Tools, "x.find", false),
+            ("a", Tools, "default", false),
+            ("b", Tools, "x.find", true),
+            ("b", Tools, "x", false),
+            ("b", Llm, "default", false),
+            ("c", Llm, "default", false),
+        ];
+        for (plugin, capability, resource, allowed) in table {
+            let access = Access { plugin, capability, resource };
+            assert_eq!(decide(&policy, access).is_ok(), allowed, "{access:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_offered_is_unavailable_whatever_the_policy_says() {
+        for capability in Capability::ALL.into_iter().filter(|c| !c.offered()) {
+            let access = Access { plugin: "a", capability, resource: "x" };
+            assert_eq!(decide(&Policy::default(), access), Err(Denial::Unavailable));
+        }
+    }
+
+    #[test]
+    fn a_refusal_tells_the_operator_the_line_that_would_allow_it() {
+        let access = Access { plugin: "a", capability: Capability::Llm, resource: "m" };
+        assert_eq!(line_that_allows(access), "[plugin.a] llm = [\"m\"]");
+    }
+}

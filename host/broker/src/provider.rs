@@ -1,0 +1,6 @@
+//! Who answers: providers that the broker brings itself. A provider over a
+//! model plugin is the runtime's, because running a component is.
+
+pub mod faults;
+pub mod openai;
+pub mod scripted;
