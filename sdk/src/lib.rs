@@ -1,1 +1,4 @@
 //! placeholder
+#[doc(hidden)]
+#[path = "wit.rs"]
+pub mod __wit;
