@@ -140,21 +140,33 @@ impl Broker {
                 }
             }
         }
-        Ok(Broker { inner: Arc::new(Inner { policy, models, tools }) })
+        Ok(Broker {
+            inner: Arc::new(Inner {
+                policy,
+                models,
+                tools,
+            }),
+        })
     }
 
     /// One model call for a plugin.
     pub async fn complete(&self, caller: &Caller, request: Request) -> Result<Response, LlmError> {
-        self.allow(caller, Capability::Llm, &request.model).map_err(LlmError::Denied)?;
+        self.allow(caller, Capability::Llm, &request.model)
+            .map_err(LlmError::Denied)?;
         let Some(route) = self.inner.models.get(&request.model) else {
-            return Err(LlmError::Invalid(format!("no model is called `{}`", request.model)));
+            return Err(LlmError::Invalid(format!(
+                "no model is called `{}`",
+                request.model
+            )));
         };
         if request.messages.is_empty() {
             return Err(LlmError::Invalid("`messages` is empty".to_owned()));
         }
         let sequence = caller.next();
         let started = Instant::now();
-        let limit = route.timeout.min(caller.deadline.saturating_duration_since(started));
+        let limit = route
+            .timeout
+            .min(caller.deadline.saturating_duration_since(started));
         let answer = tokio::select! {
             biased;
             () = caller.cancel.cancelled() => llm::Answer::wall(Err(LlmError::Cancelled)),
@@ -187,7 +199,10 @@ impl Broker {
             took,
             simulated_time,
         });
-        result.map(|completion| Response { completion, cost_micros })
+        result.map(|completion| Response {
+            completion,
+            cost_micros,
+        })
     }
 
     /// Several model calls at once; results in request order.
@@ -196,14 +211,23 @@ impl Broker {
         caller: &Caller,
         requests: Vec<Request>,
     ) -> Vec<Result<Response, LlmError>> {
-        join_all(requests.into_iter().map(|request| self.complete(caller, request))).await
+        join_all(
+            requests
+                .into_iter()
+                .map(|request| self.complete(caller, request)),
+        )
+        .await
     }
 
     /// The tools a plugin may call, sorted by name.
     pub fn tools(&self, plugin: &str) -> Vec<ToolSpec> {
         let tools = self.inner.tools.values().map(|(spec, _)| spec);
         let may = |spec: &&ToolSpec| {
-            let access = Access { plugin, capability: Capability::Tools, resource: &spec.name };
+            let access = Access {
+                plugin,
+                capability: Capability::Tools,
+                resource: &spec.name,
+            };
             policy::decide(&self.inner.policy, access).is_ok()
         };
         tools.filter(may).cloned().collect()
@@ -215,7 +239,8 @@ impl Broker {
         caller: &Caller,
         call: ToolCall,
     ) -> Result<ToolOutput, ToolError> {
-        self.allow(caller, Capability::Tools, &call.name).map_err(ToolError::Denied)?;
+        self.allow(caller, Capability::Tools, &call.name)
+            .map_err(ToolError::Denied)?;
         let Some((_, provider)) = self.inner.tools.get(&call.name) else {
             return Err(ToolError::Unknown);
         };
@@ -262,7 +287,11 @@ impl Broker {
         capability: Capability,
         resource: &str,
     ) -> Result<(), Denial> {
-        let access = Access { plugin: &caller.plugin, capability, resource };
+        let access = Access {
+            plugin: &caller.plugin,
+            capability,
+            resource,
+        };
         policy::decide(&self.inner.policy, access)
             .inspect_err(|denial| caller.meter.refusal(Refusal::new(access, denial)))
     }
@@ -274,13 +303,21 @@ mod tests {
 
     #[test]
     fn a_price_is_exact_and_never_rounds_to_free() {
-        let price = Price { input_micros_per_mtok: 150_000, output_micros_per_mtok: 600_000 };
+        let price = Price {
+            input_micros_per_mtok: 150_000,
+            output_micros_per_mtok: 600_000,
+        };
         let usage = |input, output| Usage {
             input_tokens: input,
             output_tokens: output,
             ..Usage::default()
         };
-        let table = [(0, 0, 0), (1, 0, 1), (7, 0, 2), (1_000_000, 1_000_000, 750_000)];
+        let table = [
+            (0, 0, 0),
+            (1, 0, 1),
+            (7, 0, 2),
+            (1_000_000, 1_000_000, 750_000),
+        ];
         for (input, output, cost) in table {
             assert_eq!(price.of(usage(input, output)), cost, "{input} {output}");
         }

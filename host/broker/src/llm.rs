@@ -9,8 +9,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::{Broker, Caller, Denial};
 use crate::tool::{ToolCall, ToolSpec};
+use crate::{Broker, Caller, Denial};
 
 /// Who speaks in a conversation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,8 +99,9 @@ impl std::ops::AddAssign for Usage {
     fn add_assign(&mut self, other: Usage) {
         self.input_tokens = self.input_tokens.saturating_add(other.input_tokens);
         self.output_tokens = self.output_tokens.saturating_add(other.output_tokens);
-        self.cached_input_tokens =
-            self.cached_input_tokens.saturating_add(other.cached_input_tokens);
+        self.cached_input_tokens = self
+            .cached_input_tokens
+            .saturating_add(other.cached_input_tokens);
         self.reasoning_tokens = self.reasoning_tokens.saturating_add(other.reasoning_tokens);
     }
 }
@@ -226,7 +227,10 @@ pub struct Answer {
 impl Answer {
     /// An answer on the wall clock.
     pub fn wall(result: Result<Completion, LlmError>) -> Answer {
-        Answer { result, took: Took::Wall }
+        Answer {
+            result,
+            took: Took::Wall,
+        }
     }
 }
 

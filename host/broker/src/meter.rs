@@ -68,8 +68,7 @@ pub struct Refusal {
 impl Refusal {
     /// The record of a decision against an access.
     pub fn new(access: Access<'_>, denial: &Denial) -> Refusal {
-        let allow_with =
-            matches!(denial, Denial::NotGranted(_)).then(|| line_that_allows(access));
+        let allow_with = matches!(denial, Denial::NotGranted(_)).then(|| line_that_allows(access));
         Refusal {
             plugin: access.plugin.to_owned(),
             capability: access.capability,
@@ -113,7 +112,12 @@ impl Meter {
     /// to the wall clock to get what a real provider would have cost in time.
     pub fn virtual_time(&self) -> Duration {
         let records = self.lock();
-        records.effects.iter().filter(|e| e.simulated_time).map(|e| e.took).sum()
+        records
+            .effects
+            .iter()
+            .filter(|e| e.simulated_time)
+            .map(|e| e.took)
+            .sum()
     }
 
     /// A poisoned lock only means that another thread panicked between two

@@ -139,7 +139,11 @@ pub fn decide(policy: &Policy, access: Access<'_>) -> Result<(), Denial> {
     if granted {
         Ok(())
     } else {
-        Err(Denial::NotGranted(format!("{} {}", access.capability.name(), access.resource)))
+        Err(Denial::NotGranted(format!(
+            "{} {}",
+            access.capability.name(),
+            access.resource
+        )))
     }
 }
 
@@ -186,7 +190,11 @@ mod tests {
             ("c", Llm, "default", false),
         ];
         for (plugin, capability, resource, allowed) in table {
-            let access = Access { plugin, capability, resource };
+            let access = Access {
+                plugin,
+                capability,
+                resource,
+            };
             assert_eq!(decide(&policy, access).is_ok(), allowed, "{access:?}");
         }
     }
@@ -194,14 +202,22 @@ mod tests {
     #[test]
     fn what_is_not_offered_is_unavailable_whatever_the_policy_says() {
         for capability in Capability::ALL.into_iter().filter(|c| !c.offered()) {
-            let access = Access { plugin: "a", capability, resource: "x" };
+            let access = Access {
+                plugin: "a",
+                capability,
+                resource: "x",
+            };
             assert_eq!(decide(&Policy::default(), access), Err(Denial::Unavailable));
         }
     }
 
     #[test]
     fn a_refusal_tells_the_operator_the_line_that_would_allow_it() {
-        let access = Access { plugin: "a", capability: Capability::Llm, resource: "m" };
+        let access = Access {
+            plugin: "a",
+            capability: Capability::Llm,
+            resource: "m",
+        };
         assert_eq!(line_that_allows(access), "[plugin.a] llm = [\"m\"]");
     }
 }
