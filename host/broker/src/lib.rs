@@ -45,7 +45,7 @@ impl Price {
     pub fn of(self, usage: Usage) -> u64 {
         let part = |tokens: u64, price: u64| u128::from(tokens) * u128::from(price);
         let total = part(usage.input_tokens, self.input_micros_per_mtok)
-            + part(usage.output_tokens, self.output_micros_per_mtok);
+            .saturating_add(part(usage.output_tokens, self.output_micros_per_mtok));
         u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
 }
@@ -321,6 +321,10 @@ mod tests {
         for (input, output, cost) in table {
             assert_eq!(price.of(usage(input, output)), cost, "{input} {output}");
         }
-        assert_eq!(price.of(usage(u64::MAX, u64::MAX)), u64::MAX);
+        let dear = Price {
+            input_micros_per_mtok: u64::MAX,
+            output_micros_per_mtok: u64::MAX,
+        };
+        assert_eq!(dear.of(usage(u64::MAX, u64::MAX)), u64::MAX);
     }
 }

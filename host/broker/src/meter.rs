@@ -39,12 +39,13 @@ pub struct Effect {
     /// Micro-dollars.
     pub cost_micros: u64,
     /// How long it took, on the clock of `simulated`.
-    #[serde(serialize_with = "micros")]
+    #[serde(rename = "took_micros", serialize_with = "micros")]
     pub took: Duration,
     /// True when nobody really waited.
     pub simulated_time: bool,
 }
 
+/// JSON gets whole microseconds under a name that says so.
 fn micros<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(u64::try_from(value.as_micros()).unwrap_or(u64::MAX))
 }
@@ -79,6 +80,58 @@ impl Refusal {
     }
 }
 
+/// What one call of a plugin used.
+#[derive(Clone, Debug, Serialize)]
+pub struct CellUse {
+    /// The plugin.
+    pub plugin: String,
+    /// In which step.
+    pub step: String,
+    /// In which try of it, from 1.
+    pub attempt: u32,
+    /// How the call ended: `ok`, `failed`, `refused`, `limit-fuel`, `trap`, …
+    pub outcome: &'static str,
+    /// Fuel charged. After a trap the whole allowance is charged, because the
+    /// meter cannot be trusted then (bytecodealliance/wasmtime#13802).
+    pub fuel: u64,
+    /// The most memory it held at one time, in bytes: memories and tables.
+    pub peak_memory: u64,
+    /// Wall clock from taking the cell to giving it back, host calls included.
+    #[serde(rename = "wall_micros", serialize_with = "micros")]
+    pub wall: Duration,
+}
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// Every detail.
+    Trace,
+    /// For finding a defect.
+    Debug,
+    /// What happens.
+    Info,
+    /// Something is odd; standard error of a WASI guest lands here.
+    Warn,
+    /// Something broke.
+    Error,
+}
+
+/// One line a plugin said, already through the text gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LogLine {
+    /// Who.
+    pub plugin: String,
+    /// In which step.
+    pub step: String,
+    /// In which try of it.
+    pub attempt: u32,
+    /// How much it matters.
+    pub level: Level,
+    /// Escaped and cut.
+    pub text: String,
+}
+
 /// Collects what one run does. Cheap to share; never blocks for long.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -92,9 +145,20 @@ pub struct Records {
     pub effects: Vec<Effect>,
     /// Refusals in the order they were given.
     pub refusals: Vec<Refusal>,
+    /// Calls of plugins in the order they ended.
+    pub cells: Vec<CellUse>,
+    /// What plugins said.
+    pub log: Vec<LogLine>,
 }
 
 impl Meter {
+    /// Records what a call of a plugin used and said.
+    pub fn cell(&self, cell: CellUse, log: Vec<LogLine>) {
+        let mut records = self.lock();
+        records.cells.push(cell);
+        records.log.extend(log);
+    }
+
     pub(crate) fn effect(&self, effect: Effect) {
         self.lock().effects.push(effect);
     }

@@ -1,6 +1,9 @@
 //! Who answers: providers that the broker brings itself. A provider over a
 //! model plugin is the runtime's, because running a component is.
 
+mod calendar;
+mod estimate;
 pub mod faults;
 pub mod openai;
 pub mod scripted;
+pub mod secret;

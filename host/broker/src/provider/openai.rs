@@ -1,1 +1,280 @@
-//! placeholder
+//! A model behind an OpenAI-compatible chat-completions endpoint.
+//!
+//! One call is one HTTP request: nothing is retried, nothing is streamed, no
+//! redirect is followed. The deadline and the cancellation are the broker's; a
+//! call can be dropped at any moment and its connection goes with it.
+//!
+//! The proxies named in the environment are not used: a proxy sees every prompt
+//! and the key, so it has to be the operator's decision, in the base URL. What
+//! the provider wrote is kept out of errors, except for the complaint about a
+//! request that the guest itself made. The key is in no error and in no `Debug`.
+//!
+//! Not guarded: `genai` reads an answer whole before it is looked at, so an
+//! oversized one costs memory until the deadline ends. It is refused afterwards
+//! ([`MAX_ANSWER`]), so that it goes no further, and compressed answers are not
+//! asked for, so that it cannot be a small download.
+
+mod answer;
+mod failure;
+mod names;
+mod question;
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use genai::adapter::AdapterKind;
+use genai::resolver::{AuthData, Endpoint};
+use genai::{Client, Headers, ModelIden, ServiceTarget};
+use reqwest::Url;
+use reqwest::header::HeaderValue;
+
+use super::secret::Secret;
+use crate::llm::{Answer, Completion, LlmError, LlmProvider, Origin, Request};
+use crate::{Broker, Caller};
+use names::WireNames;
+
+/// The longest answer that is passed on: 8 MiB of text and arguments.
+pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
+
+/// Until a connection must stand.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Where a model is and how to ask for it.
+#[derive(Clone, Debug)]
+pub struct OpenAiConfig {
+    /// Such as `https://api.openai.com/v1`.
+    pub base_url: String,
+    /// The model, as the endpoint names it.
+    pub model: String,
+    /// Sent as a bearer token; without one no `Authorization` header is sent.
+    pub api_key: Option<Secret>,
+}
+
+/// What is wrong with a configuration.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenAiError {
+    /// The base URL cannot be used. The URL is not repeated: somebody may have
+    /// written a key into it.
+    #[error("`base_url` {0}")]
+    BaseUrl(&'static str),
+    /// There is no model.
+    #[error("`model` is empty")]
+    Model,
+    /// The key cannot be sent.
+    #[error("the API key holds characters that no HTTP header can")]
+    Key,
+    /// No HTTP client could be made, for example for want of root certificates.
+    #[error("no HTTP client")]
+    Client(#[source] reqwest::Error),
+    /// No model client could be made.
+    #[error("no model client")]
+    Library(#[source] genai::Error),
+}
+
+/// Makes `ring` the process's cryptography, unless another is in place already.
+/// Call it before the first TLS connection; calling it again does nothing.
+pub fn install_ring() {
+    // The error is the provider that was there before.
+    let _before = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// A model behind an OpenAI-compatible endpoint.
+pub struct OpenAi {
+    client: Client,
+    target: ServiceTarget,
+    model: String,
+    api_key: Option<Secret>,
+}
+
+impl OpenAi {
+    /// Checks the configuration and makes the client; connects to nothing.
+    pub fn new(config: OpenAiConfig) -> Result<OpenAi, OpenAiError> {
+        let base = base_url(&config.base_url)?;
+        if config.model.is_empty() {
+            return Err(OpenAiError::Model);
+        }
+        let auth = auth(&base, config.api_key.as_ref())?;
+        let client = Client::builder()
+            .with_reqwest(http_client(&base)?)
+            .build()
+            .map_err(OpenAiError::Library)?;
+        // `genai` takes a `namespace::` off a model's name. The one given here is
+        // what it finds first, so that the name itself arrives unchanged.
+        let name = format!("openai::{}", config.model);
+        let target = ServiceTarget {
+            endpoint: Endpoint::from_owned(String::from(base)),
+            auth,
+            model: ModelIden::new(AdapterKind::OpenAI, name),
+        };
+        Ok(OpenAi {
+            client,
+            target,
+            model: config.model,
+            api_key: config.api_key,
+        })
+    }
+
+    async fn ask(&self, request: &Request) -> Result<Completion, LlmError> {
+        let names = WireNames::of(request);
+        let (chat, options) = question::of(request, &names)?;
+        let response = self
+            .client
+            .exec_chat(self.target.clone(), chat, Some(&options))
+            .await
+            .map_err(|error| failure::of(&error, self.api_key.as_ref()))?;
+        answer::of(response, request, &names, &self.model)
+    }
+}
+
+#[async_trait]
+impl LlmProvider for OpenAi {
+    fn origin(&self) -> Origin {
+        Origin::Live
+    }
+
+    async fn complete(&self, _: &Broker, _: &Caller, request: &Request) -> Answer {
+        Answer::wall(self.ask(request).await)
+    }
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi")
+            .field("base_url", &self.target.endpoint.base_url())
+            .field("model", &self.model)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The URL with a path that ends in `/`, so that joining keeps all of it.
+fn base_url(text: &str) -> Result<Url, OpenAiError> {
+    let mut url = Url::parse(text).map_err(|_| OpenAiError::BaseUrl("is not a URL"))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(OpenAiError::BaseUrl("is neither http nor https"));
+    }
+    let secret_places = !url.username().is_empty() || url.password().is_some();
+    if secret_places || url.query().is_some() || url.fragment().is_some() {
+        return Err(OpenAiError::BaseUrl(
+            "holds a user, a password, a query or a fragment",
+        ));
+    }
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+fn auth(base: &Url, key: Option<&Secret>) -> Result<AuthData, OpenAiError> {
+    let Some(key) = key else {
+        // `genai` wants a key for this kind of endpoint. Naming address and
+        // headers ourselves is its way of sending none.
+        let url = base
+            .join("chat/completions")
+            .map_err(|_| OpenAiError::BaseUrl("cannot be a base"))?;
+        return Ok(AuthData::RequestOverride {
+            url: String::from(url),
+            headers: Headers::default(),
+        });
+    };
+    if key.reveal().is_empty() || HeaderValue::from_str(key.reveal()).is_err() {
+        return Err(OpenAiError::Key);
+    }
+    Ok(AuthData::from_single(key.reveal()))
+}
+
+fn http_client(base: &Url) -> Result<reqwest::Client, OpenAiError> {
+    install_ring();
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        .connect_timeout(CONNECT_TIMEOUT);
+    // Plain HTTP must also work on a machine that has no root certificates.
+    let builder = if base.scheme() == "http" {
+        builder.tls_certs_only([])
+    } else {
+        builder.https_only(true)
+    };
+    builder.build().map_err(OpenAiError::Client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(base_url: &str, model: &str, key: Option<&str>) -> OpenAiConfig {
+        OpenAiConfig {
+            base_url: base_url.into(),
+            model: model.into(),
+            api_key: key.map(Secret::new),
+        }
+    }
+
+    #[test]
+    fn a_base_url_ends_in_a_slash_and_keeps_its_path() {
+        for (text, url) in [
+            ("http://localhost:8080", "http://localhost:8080/"),
+            ("http://localhost/v1", "http://localhost/v1/"),
+            ("http://localhost/v1/", "http://localhost/v1/"),
+            ("http://LOCALHOST/a/b", "http://localhost/a/b/"),
+        ] {
+            assert_eq!(base_url(text).unwrap().as_str(), url);
+        }
+    }
+
+    #[test]
+    fn a_configuration_that_cannot_work_is_refused_before_the_first_call() {
+        let url = "http://localhost/v1";
+        for (base_url, model, key, message) in [
+            ("localhost/v1", "m", None, "`base_url` is not a URL"),
+            (
+                "ftp://localhost",
+                "m",
+                None,
+                "`base_url` is neither http nor https",
+            ),
+            (
+                "http://me:sk-1@localhost",
+                "m",
+                None,
+                "`base_url` holds a user, a password, a query or a fragment",
+            ),
+            (
+                "http://localhost?key=sk-1",
+                "m",
+                None,
+                "`base_url` holds a user, a password, a query or a fragment",
+            ),
+            (url, "", None, "`model` is empty"),
+            (
+                url,
+                "m",
+                Some("sk-1\r\nx: y"),
+                "the API key holds characters that no HTTP header can",
+            ),
+            (
+                url,
+                "m",
+                Some(""),
+                "the API key holds characters that no HTTP header can",
+            ),
+        ] {
+            let error = OpenAi::new(config(base_url, model, key)).unwrap_err();
+            assert_eq!(error.to_string(), message);
+            assert!(!format!("{error:?}").contains("sk-1"));
+        }
+    }
+
+    #[test]
+    fn the_key_is_in_no_debug_text() {
+        let config = config("http://localhost/v1", "m", Some("sk-1"));
+        assert!(!format!("{config:?}").contains("sk-1"));
+        let shown = format!("{:?}", OpenAi::new(config).unwrap());
+        assert!(!shown.contains("sk-1"), "{shown}");
+        assert!(shown.contains("http://localhost/v1/"), "{shown}");
+    }
+}

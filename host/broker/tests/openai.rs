@@ -1,0 +1,612 @@
+//! The live provider against a server on the loopback interface: what it sends,
+//! what it makes of each kind of answer, and what it never tells.
+
+mod fake_openai;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fake_openai::{FakeOpenAi, Then, completion, reply};
+use hotcell_broker::llm::{
+    FinishReason, LlmError, Message, Origin, Part, Request, Response, ResponseFormat, Role, Usage,
+};
+use hotcell_broker::meter::Meter;
+use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
+use hotcell_broker::provider::secret::Secret;
+use hotcell_broker::tool::{EffectKind, ToolCall, ToolSpec};
+use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+const KEY: &str = "sk-never-to-be-seen";
+const PROMPT: &str = "the prompt that nobody else may read";
+
+struct Setup {
+    broker: Broker,
+    caller: Caller,
+}
+
+impl Setup {
+    fn new(base_url: &str, timeout: Duration) -> Setup {
+        Setup::with(base_url, "gpt-test", Some(KEY), timeout)
+    }
+
+    fn with(base_url: &str, model: &str, key: Option<&str>, timeout: Duration) -> Setup {
+        install_ring();
+        let provider = OpenAi::new(OpenAiConfig {
+            base_url: base_url.to_owned(),
+            model: model.to_owned(),
+            api_key: key.map(Secret::new),
+        })
+        .unwrap();
+        let route = Route {
+            provider: Arc::new(provider),
+            price: Price {
+                input_micros_per_mtok: 1_000_000,
+                output_micros_per_mtok: 2_000_000,
+            },
+            timeout,
+        };
+        let mut policy = Policy::default();
+        let grants = Grants {
+            llm: ["default".to_owned()].into(),
+            ..Grants::default()
+        };
+        policy.plugin.insert("agent".to_owned(), grants);
+        let broker = Broker::new(
+            policy,
+            BTreeMap::from([("default".to_owned(), route)]),
+            Vec::new(),
+        );
+        let caller = Caller {
+            run: "run".to_owned(),
+            tenant: "tenant".to_owned(),
+            task: "task".to_owned(),
+            step: "step".to_owned(),
+            attempt: 1,
+            plugin: "agent".to_owned(),
+            now_unix_ms: 0,
+            deadline: Instant::now() + Duration::from_secs(60),
+            meter: Arc::new(Meter::default()),
+            cancel: CancellationToken::new(),
+            sequence: Arc::default(),
+        };
+        Setup {
+            broker: broker.unwrap(),
+            caller,
+        }
+    }
+
+    async fn ask(&self, request: Request) -> Result<Response, LlmError> {
+        self.broker.complete(&self.caller, request).await
+    }
+}
+
+const LONG: Duration = Duration::from_secs(30);
+
+fn message(role: Role, content: Vec<Part>) -> Message {
+    Message { role, content }
+}
+
+fn plain() -> Request {
+    Request {
+        model: "default".to_owned(),
+        messages: vec![message(Role::User, vec![Part::Text(PROMPT.to_owned())])],
+        tools: Vec::new(),
+        response_format: ResponseFormat::Text,
+        max_tokens: None,
+        temperature: None,
+        seed: None,
+        stop: Vec::new(),
+    }
+}
+
+async fn told_by(server: &FakeOpenAi) -> LlmError {
+    Setup::new(&server.base_url, LONG)
+        .ask(plain())
+        .await
+        .unwrap_err()
+}
+
+fn unavailable(text: &str) -> LlmError {
+    LlmError::Unavailable(text.to_owned())
+}
+
+#[tokio::test]
+async fn a_whole_conversation_arrives_and_its_answer_comes_back_priced() {
+    let content = json!({ "role": "assistant", "content": "{\"vendor\":\"Acme\"}" });
+    let server = FakeOpenAi::answering(&completion(content, "stop")).await;
+    let setup = Setup::new(&server.base_url, LONG);
+    let call = ToolCall {
+        id: "call-1".to_owned(),
+        name: "vendor.find".to_owned(),
+        arguments: "{\"name\":\"Acme\"}".to_owned(),
+    };
+    let schema = json!({
+        "title": "invoice decision",
+        "type": "object",
+        "properties": { "vendor": { "type": "string" } },
+        "required": ["vendor"],
+        "additionalProperties": false,
+    });
+    let request = Request {
+        messages: vec![
+            message(Role::System, vec![Part::Text("be exact".to_owned())]),
+            message(
+                Role::User,
+                vec![
+                    Part::Text("judge".to_owned()),
+                    Part::Json("{\"a\":1}".to_owned()),
+                ],
+            ),
+            message(Role::Assistant, vec![Part::Call(call)]),
+            message(
+                Role::Tool,
+                vec![Part::CallResult(
+                    "call-1".to_owned(),
+                    "{\"known\":true}".to_owned(),
+                )],
+            ),
+        ],
+        tools: vec![ToolSpec {
+            name: "vendor.find".to_owned(),
+            description: "finds a vendor".to_owned(),
+            input_schema: "{\"type\":\"object\"}".to_owned(),
+            output_schema: None,
+            effect: EffectKind::ReadOnly,
+        }],
+        response_format: ResponseFormat::JsonSchema(schema.to_string()),
+        max_tokens: Some(500),
+        temperature: Some(0.7),
+        seed: Some(42),
+        stop: vec!["END".to_owned()],
+        ..plain()
+    };
+
+    let response = setup.ask(request).await.unwrap();
+
+    let answer = &response.completion;
+    assert_eq!(answer.message.role, Role::Assistant);
+    assert_eq!(
+        answer.message.content,
+        [Part::Text("{\"vendor\":\"Acme\"}".to_owned())]
+    );
+    assert_eq!(answer.finish, FinishReason::Stop);
+    assert_eq!(answer.model, "gpt-test-2024-08-06");
+    assert!(!answer.usage_estimated);
+    let usage = Usage {
+        input_tokens: 120,
+        output_tokens: 30,
+        cached_input_tokens: 64,
+        reasoning_tokens: 10,
+    };
+    assert_eq!(answer.usage, usage);
+    assert_eq!(response.cost_micros, 180);
+    let effects = setup.caller.meter.records().effects;
+    assert_eq!(effects[0].origin, Some(Origin::Live));
+    assert!(!effects[0].simulated_time);
+
+    let seen = server.seen();
+    assert_eq!(seen.len(), 1);
+    assert!(
+        seen[0]
+            .head
+            .starts_with("POST /v1/chat/completions HTTP/1.1\r\n")
+    );
+    assert_eq!(
+        seen[0].header("authorization"),
+        Some(format!("Bearer {KEY}").as_str())
+    );
+    assert_eq!(seen[0].header("accept-encoding"), None);
+    let expected = json!({
+        "model": "gpt-test",
+        "stream": false,
+        "tools": [{
+            "type": "function",
+            "function": {
+                "name": "vendor_find",
+                "description": "finds a vendor",
+                "parameters": { "type": "object" },
+                "strict": false,
+            },
+        }],
+        "messages": [
+            { "role": "system", "content": "be exact" },
+            { "role": "user", "content": "judge\n\n{\"a\":1}" },
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{
+                    "type": "function",
+                    "id": "call-1",
+                    "function": { "name": "vendor_find", "arguments": "{\"name\":\"Acme\"}" },
+                }],
+            },
+            { "role": "tool", "content": "{\"known\":true}", "tool_call_id": "call-1" },
+        ],
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": { "name": "invoice_decision", "strict": true, "schema": schema },
+        },
+        "max_tokens": 500,
+        "temperature": 0.7,
+        "seed": 42,
+        "stop": ["END"],
+    });
+    assert_eq!(seen[0].body, expected);
+}
+
+#[tokio::test]
+async fn what_is_not_asked_for_is_not_sent() {
+    let content = json!({ "role": "assistant", "content": "hello" });
+    let server = FakeOpenAi::answering(&completion(content, "stop")).await;
+    Setup::with(&server.base_url, "team::x-high", None, LONG)
+        .ask(plain())
+        .await
+        .unwrap();
+    let seen = server.seen();
+    let messages = json!([{ "role": "user", "content": PROMPT }]);
+    // The model's name arrives whole, whatever `genai` would read into it.
+    let expected = json!({ "model": "team::x-high", "stream": false, "messages": messages });
+    assert_eq!(seen[0].body, expected);
+    assert_eq!(seen[0].header("authorization"), None);
+    assert!(
+        seen[0]
+            .head
+            .starts_with("POST /v1/chat/completions HTTP/1.1\r\n")
+    );
+}
+
+#[tokio::test]
+async fn a_json_object_can_be_asked_for_without_a_schema() {
+    let content = json!({ "role": "assistant", "content": "{}" });
+    let server = FakeOpenAi::answering(&completion(content, "stop")).await;
+    let request = Request {
+        response_format: ResponseFormat::JsonObject,
+        ..plain()
+    };
+    Setup::new(&server.base_url, LONG)
+        .ask(request)
+        .await
+        .unwrap();
+    assert_eq!(
+        server.seen()[0].body["response_format"],
+        json!({ "type": "json_object" })
+    );
+}
+
+#[tokio::test]
+async fn tool_calls_come_back_under_the_names_they_were_offered() {
+    let call = |id: &str, name: &str, arguments: &str| {
+        let function = json!({ "name": name, "arguments": arguments });
+        json!({ "id": id, "type": "function", "function": function })
+    };
+    let calls = [
+        call("call-1", "vendor_find", "{\"name\": \"Acme\", \"a\": 1}"),
+        call("call-2", "made_up", "{}"),
+    ];
+    let content = json!({ "role": "assistant", "content": null, "tool_calls": calls });
+    let server = FakeOpenAi::answering(&completion(content, "tool_calls")).await;
+    let mut request = plain();
+    request.tools.push(ToolSpec {
+        name: "vendor.find".to_owned(),
+        description: String::new(),
+        input_schema: "{}".to_owned(),
+        output_schema: None,
+        effect: EffectKind::ReadOnly,
+    });
+    let answer = Setup::new(&server.base_url, LONG)
+        .ask(request)
+        .await
+        .unwrap()
+        .completion;
+    assert_eq!(answer.finish, FinishReason::ToolCalls);
+    let call = |id: &str, name: &str, arguments: &str| {
+        Part::Call(ToolCall {
+            id: id.to_owned(),
+            name: name.to_owned(),
+            arguments: arguments.to_owned(),
+        })
+    };
+    let expected = [
+        call("call-1", "vendor.find", "{\"name\":\"Acme\",\"a\":1}"),
+        call("call-2", "made_up", "{}"),
+    ];
+    assert_eq!(answer.message.content, expected);
+}
+
+#[tokio::test]
+async fn every_reason_to_stop_has_its_word() {
+    let call =
+        json!([{ "id": "c", "type": "function", "function": { "name": "t", "arguments": "{}" } }]);
+    let table = [
+        (json!({ "content": "x" }), "stop", FinishReason::Stop),
+        (json!({ "content": "x" }), "length", FinishReason::Length),
+        (json!({ "content": null }), "length", FinishReason::Length),
+        (
+            json!({ "content": "" }),
+            "content_filter",
+            FinishReason::ContentFilter,
+        ),
+        (
+            json!({ "content": null, "tool_calls": call }),
+            "stop",
+            FinishReason::ToolCalls,
+        ),
+        (
+            json!({ "content": "x", "tool_calls": null }),
+            "something new",
+            FinishReason::Stop,
+        ),
+    ];
+    for (content, reason, finish) in table {
+        let server = FakeOpenAi::answering(&completion(content, reason)).await;
+        let answer = Setup::new(&server.base_url, LONG)
+            .ask(plain())
+            .await
+            .unwrap()
+            .completion;
+        assert_eq!(answer.finish, finish, "{reason}");
+    }
+}
+
+#[tokio::test]
+async fn usage_that_is_not_reported_is_estimated_and_says_so() {
+    let content = json!({ "role": "assistant", "content": "12345" });
+    for usage in [
+        Value::Null,
+        json!({ "prompt_tokens": 3 }),
+        json!({ "prompt_tokens": -1, "completion_tokens": 1 }),
+    ] {
+        let mut body = completion(content.clone(), "stop");
+        body["usage"] = usage;
+        let server = FakeOpenAi::answering(&body).await;
+        let setup = Setup::new(&server.base_url, LONG);
+        let answer = setup.ask(plain()).await.unwrap().completion;
+        assert!(answer.usage_estimated);
+        let characters = PROMPT.len() as u64;
+        let estimate = Usage {
+            input_tokens: characters.div_ceil(4),
+            output_tokens: 2,
+            ..Usage::default()
+        };
+        assert_eq!(answer.usage, estimate);
+        assert!(setup.caller.meter.records().effects[0].usage_estimated);
+    }
+}
+
+#[tokio::test]
+async fn a_busy_provider_says_when_to_come_back() {
+    let body = "{\"error\":{\"message\":\"slow down\"}}";
+    let date = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    let until = "retry-after: Sun, 06 Nov 1994 08:49:40 GMT\r\n";
+    for (headers, ms) in [
+        (String::new(), None),
+        ("retry-after: 2\r\n".to_owned(), Some(2000)),
+        ("Retry-After-Ms: 150\r\n".to_owned(), Some(150)),
+        (format!("{date}{until}"), Some(3000)),
+    ] {
+        let server = FakeOpenAi::failing("429 Too Many Requests", &headers, body).await;
+        assert_eq!(
+            told_by(&server).await,
+            LlmError::RateLimited(ms),
+            "{headers}"
+        );
+        assert_eq!(server.seen().len(), 1, "nothing is retried here");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_provider_is_unavailable_and_its_words_stay_out() {
+    let body = format!("{{\"error\":{{\"message\":\"{PROMPT} {KEY}\"}}}}");
+    for (status, error) in [
+        (
+            "500 Internal Server Error",
+            unavailable("the provider failed (HTTP 500)"),
+        ),
+        (
+            "401 Unauthorized",
+            unavailable("the provider refused the host's key (HTTP 401)"),
+        ),
+        ("408 Request Timeout", LlmError::Timeout),
+    ] {
+        let server = FakeOpenAi::failing(status, "", &body).await;
+        assert_eq!(told_by(&server).await, error);
+        assert_eq!(server.seen().len(), 1, "nothing is retried here");
+    }
+}
+
+#[tokio::test]
+async fn a_request_the_provider_refuses_says_why_without_the_key() {
+    let body = format!("{{\"error\":{{\"message\":\"bad {KEY}\",\"code\":\"nope\"}}}}");
+    let server = FakeOpenAi::failing("400 Bad Request", "", &body).await;
+    let text = "the provider refused the request (HTTP 400): bad …";
+    assert_eq!(told_by(&server).await, LlmError::Invalid(text.to_owned()));
+    let body = "{\"error\":{\"message\":\"x\",\"code\":\"context_length_exceeded\"}}";
+    let server = FakeOpenAi::failing("400 Bad Request", "", body).await;
+    assert_eq!(told_by(&server).await, LlmError::ContextTooLong);
+}
+
+#[tokio::test]
+async fn an_answer_that_never_ends_is_a_timeout() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
+    let server = FakeOpenAi::start(head.as_bytes().to_vec(), Then::KeepOpen).await;
+    let setup = Setup::new(&server.base_url, Duration::from_millis(150));
+    assert_eq!(setup.ask(plain()).await.unwrap_err(), LlmError::Timeout);
+    let effects = setup.caller.meter.records().effects;
+    assert_eq!((effects[0].outcome, effects[0].cost_micros), ("timeout", 0));
+    assert!(effects[0].took >= Duration::from_millis(150));
+}
+
+#[tokio::test]
+async fn senseless_answers_are_unavailable() {
+    let json = "application/json";
+    let bad_arguments = completion(
+        json!({ "tool_calls": [{ "id": "c", "type": "function", "function": { "name": "t", "arguments": "{" } }] }),
+        "tool_calls",
+    );
+    let cut =
+        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{\"a\"";
+    for (bytes, text) in [
+        (
+            reply("200 OK", json, "", "{\"choices\": [}"),
+            "the answer is no JSON",
+        ),
+        (reply("200 OK", json, "", ""), "the answer is no JSON"),
+        (
+            reply("200 OK", "text/html", "", "<p>"),
+            "the answer's content type is not JSON",
+        ),
+        (
+            reply("200 OK", json, "", "{}"),
+            "the answer holds no choice",
+        ),
+        (
+            reply("200 OK", json, "", "[1]"),
+            "the answer holds no choice",
+        ),
+        (
+            reply("200 OK", json, "", "{\"choices\":[]}"),
+            "the answer holds no choice",
+        ),
+        (
+            reply("200 OK", json, "", &bad_arguments.to_string()),
+            "the answer does not have the shape of a chat completion",
+        ),
+        (cut.as_bytes().to_vec(), "the answer broke off"),
+        (
+            b"HTTP/1.1 ".to_vec(),
+            "the connection to the provider broke",
+        ),
+        (
+            b"nonsense\r\n\r\n".to_vec(),
+            "the connection to the provider broke",
+        ),
+    ] {
+        let server = FakeOpenAi::start(bytes, Then::Close).await;
+        assert_eq!(told_by(&server).await, unavailable(text));
+    }
+}
+
+#[tokio::test]
+async fn nobody_listening_is_unavailable() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let error = Setup::new(&base_url, LONG).ask(plain()).await.unwrap_err();
+    assert_eq!(error, unavailable("no connection to the provider"));
+}
+
+#[tokio::test]
+async fn an_oversized_answer_is_not_passed_on() {
+    let content = json!({ "role": "assistant", "content": "x".repeat(8 * 1024 * 1024 + 1) });
+    let server = FakeOpenAi::answering(&completion(content, "stop")).await;
+    assert_eq!(
+        told_by(&server).await,
+        unavailable("the answer is longer than 8 MiB")
+    );
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let content = json!({ "role": "assistant", "content": "gotcha" });
+    let elsewhere = FakeOpenAi::answering(&completion(content, "stop")).await;
+    for status in ["302 Found", "307 Temporary Redirect"] {
+        let location = format!("location: {}/chat/completions\r\n", elsewhere.base_url);
+        let server = FakeOpenAi::failing(status, &location, "{}").await;
+        let error = told_by(&server).await;
+        assert!(
+            error.to_string().ends_with("redirects are not followed"),
+            "{error}"
+        );
+    }
+    assert!(
+        elsewhere.seen().is_empty(),
+        "the key must not go where nobody sent it"
+    );
+}
+
+#[tokio::test]
+async fn a_request_that_would_lose_a_part_on_the_way_is_refused() {
+    let server = FakeOpenAi::answering(&Value::Null).await;
+    let setup = Setup::new(&server.base_url, LONG);
+    let call = |arguments: &str| {
+        Part::Call(ToolCall {
+            id: "c".to_owned(),
+            name: "t".to_owned(),
+            arguments: arguments.to_owned(),
+        })
+    };
+    let result = || Part::CallResult("c".to_owned(), "{}".to_owned());
+    let table = [
+        (
+            Role::User,
+            call("{}"),
+            "a `call` part belongs into an `assistant` message",
+        ),
+        (
+            Role::Tool,
+            call("{}"),
+            "a `call` part belongs into an `assistant` message",
+        ),
+        (
+            Role::Assistant,
+            result(),
+            "a `call-result` part belongs into a `tool` message",
+        ),
+        (
+            Role::System,
+            result(),
+            "a `call-result` part belongs into a `tool` message",
+        ),
+        (
+            Role::Tool,
+            Part::Text("x".to_owned()),
+            "a `tool` message holds `call-result` parts only",
+        ),
+    ];
+    for (role, part, text) in table {
+        let request = Request {
+            messages: vec![message(role, vec![part])],
+            ..plain()
+        };
+        let error = setup.ask(request).await.unwrap_err();
+        assert_eq!(error, LlmError::Invalid(text.to_owned()));
+    }
+    let broken = [
+        Request {
+            messages: vec![message(Role::Assistant, vec![call("{")])],
+            ..plain()
+        },
+        Request {
+            response_format: ResponseFormat::JsonSchema("{".to_owned()),
+            ..plain()
+        },
+        Request {
+            temperature: Some(f32::NAN),
+            ..plain()
+        },
+    ];
+    for request in broken {
+        let error = setup.ask(request).await.unwrap_err();
+        assert_eq!(error.code(), "invalid", "{error}");
+    }
+    assert!(server.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_cancelled_call_ends_at_once() {
+    let server = FakeOpenAi::start(Vec::new(), Then::KeepOpen).await;
+    let setup = Setup::new(&server.base_url, LONG);
+    let cancel = setup.caller.cancel.clone();
+    let asked = async {
+        while server.seen().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        cancel.cancel();
+    };
+    let (result, ()) = tokio::join!(setup.ask(plain()), asked);
+    assert_eq!(result.unwrap_err(), LlmError::Cancelled);
+}
