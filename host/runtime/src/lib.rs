@@ -1,1 +1,29 @@
-//! placeholder
+//! Cells: load, check, compile, link, call. The only crate that names wasmtime.
+//!
+//! [`Runtime::load`] turns bytes into a [`Plugin`]; [`Cells`] calls plugins, each
+//! call in a fresh cell with its own fuel, deadline and memory cap. What a guest
+//! imports lands in `imports/`, which asks the broker. This crate never decides
+//! whether a plugin may do something, and never knows what a workflow is.
+
+mod bindings;
+mod cell;
+mod imports;
+mod limits;
+mod log;
+pub mod manifest;
+mod plugin;
+mod providers;
+mod runtime;
+mod settings;
+mod tape;
+pub mod task;
+mod wasi;
+pub mod world;
+
+pub use cell::{End, Limit};
+pub use hotcell_broker as broker;
+pub use plugin::{CallLimits, Inspection, LoadError, Plugin, inspect};
+pub use providers::{ModelPlugin, ToolPlugin};
+pub use runtime::{Cells, Runtime, StartError};
+pub use settings::{MAX_COMPONENT_BYTES, Settings, TICK};
+pub use tape::Tape;

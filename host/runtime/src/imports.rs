@@ -1,0 +1,15 @@
+//! The capabilities as guests see them: one thin file for each WIT interface.
+//! Each translates, asks the broker and translates back; none decides anything.
+
+use crate::bindings;
+use crate::cell::State;
+
+mod context;
+pub(crate) mod llm;
+mod log;
+pub(crate) mod tools;
+pub(crate) mod unavailable;
+
+// Interfaces that hold types alone.
+impl bindings::capability::types::Host for State {}
+impl bindings::types::Host for State {}

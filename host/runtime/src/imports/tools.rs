@@ -1,0 +1,74 @@
+//! `hotcell:capability/tools`: other people's functions, through the broker.
+
+use hotcell_broker::tool as broker;
+
+use super::llm::{denial, spec_to_guest};
+use crate::bindings::capability::tools::{Error, Host, ToolCall, ToolOutput, ToolSpec};
+use crate::cell::State;
+
+pub(crate) fn call_to_host(call: ToolCall) -> broker::ToolCall {
+    broker::ToolCall {
+        id: call.id,
+        name: call.name,
+        arguments: call.arguments,
+    }
+}
+
+pub(crate) fn call_to_guest(call: broker::ToolCall) -> ToolCall {
+    ToolCall {
+        id: call.id,
+        name: call.name,
+        arguments: call.arguments,
+    }
+}
+
+fn result_to_guest(
+    result: Result<broker::ToolOutput, broker::ToolError>,
+) -> Result<ToolOutput, Error> {
+    use broker::ToolError as E;
+    result
+        .map(|output| ToolOutput {
+            content: output.content,
+            is_error: output.is_error,
+        })
+        .map_err(|error| match error {
+            E::Denied(reason) => Error::Denied(denial(reason)),
+            E::Unknown => Error::Unknown,
+            E::InvalidArguments(text) => Error::InvalidArguments(text),
+            E::BudgetExhausted => Error::BudgetExhausted,
+            E::RateLimited(after) => Error::RateLimited(after),
+            E::Timeout => Error::Timeout,
+            E::Failed(text) => Error::Failed(text),
+            E::Cancelled => Error::Cancelled,
+        })
+}
+
+impl Host for State {
+    async fn list(&mut self) -> wasmtime::Result<Vec<ToolSpec>> {
+        let specs = self.broker.tools(&self.caller.plugin);
+        let specs: Vec<_> = specs.into_iter().map(spec_to_guest).collect();
+        self.hand("tools.list", &specs);
+        Ok(specs)
+    }
+
+    async fn call(&mut self, call: ToolCall) -> wasmtime::Result<Result<ToolOutput, Error>> {
+        let result = self
+            .broker
+            .call_tool(&self.caller, call_to_host(call))
+            .await;
+        let result = result_to_guest(result);
+        self.hand("tools.call", &result);
+        Ok(result)
+    }
+
+    async fn call_all(
+        &mut self,
+        calls: Vec<ToolCall>,
+    ) -> wasmtime::Result<Vec<Result<ToolOutput, Error>>> {
+        let calls = calls.into_iter().map(call_to_host).collect();
+        let results = self.broker.call_tools(&self.caller, calls).await;
+        let results: Vec<_> = results.into_iter().map(result_to_guest).collect();
+        self.hand("tools.call-all", &results);
+        Ok(results)
+    }
+}

@@ -1,0 +1,133 @@
+//! Capabilities that the contract declares and this host does not offer yet:
+//! `memory`, `delegate`, `approval`, `secrets`. Each use is a typed refusal that
+//! is counted like any other; no guest has to guess, and none is refused at
+//! load for importing them.
+
+use hotcell_broker::Capability;
+use wasmtime::component::Resource;
+
+use super::llm::denial;
+use crate::bindings::capability::types::Denial;
+use crate::bindings::capability::{approval, delegate, memory, secrets};
+use crate::cell::State;
+
+/// A secret's handle. None is ever made here.
+#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Secret;
+
+impl State {
+    fn refuse(&self, capability: Capability, resource: &str) -> Denial {
+        match self.broker.allow(&self.caller, capability, resource) {
+            Err(reason) => denial(reason),
+            Ok(()) => Denial::Unavailable,
+        }
+    }
+}
+
+impl memory::Host for State {
+    async fn get(
+        &mut self,
+        namespace: String,
+        _key: String,
+    ) -> wasmtime::Result<Result<Option<memory::Entry>, memory::Error>> {
+        Ok(Err(memory::Error::Denied(
+            self.refuse(Capability::Memory, &namespace),
+        )))
+    }
+
+    async fn set(
+        &mut self,
+        namespace: String,
+        _key: String,
+        _value: String,
+        _expected: Option<u64>,
+    ) -> wasmtime::Result<Result<u64, memory::Error>> {
+        Ok(Err(memory::Error::Denied(
+            self.refuse(Capability::Memory, &namespace),
+        )))
+    }
+
+    async fn delete(
+        &mut self,
+        namespace: String,
+        _key: String,
+    ) -> wasmtime::Result<Result<(), memory::Error>> {
+        Ok(Err(memory::Error::Denied(
+            self.refuse(Capability::Memory, &namespace),
+        )))
+    }
+
+    async fn keys(
+        &mut self,
+        namespace: String,
+        _prefix: String,
+        _limit: u32,
+    ) -> wasmtime::Result<Result<Vec<String>, memory::Error>> {
+        Ok(Err(memory::Error::Denied(
+            self.refuse(Capability::Memory, &namespace),
+        )))
+    }
+
+    async fn search(
+        &mut self,
+        namespace: String,
+        _query: String,
+        _limit: u32,
+    ) -> wasmtime::Result<Result<Vec<(String, f32)>, memory::Error>> {
+        Ok(Err(memory::Error::Denied(
+            self.refuse(Capability::Memory, &namespace),
+        )))
+    }
+}
+
+impl delegate::Host for State {
+    async fn ask(
+        &mut self,
+        request: delegate::Request,
+    ) -> wasmtime::Result<Result<String, delegate::Error>> {
+        Ok(Err(delegate::Error::Denied(
+            self.refuse(Capability::Delegate, &request.agent),
+        )))
+    }
+
+    async fn ask_all(
+        &mut self,
+        requests: Vec<delegate::Request>,
+    ) -> wasmtime::Result<Vec<Result<String, delegate::Error>>> {
+        let refuse = |request: &delegate::Request| {
+            Err(delegate::Error::Denied(
+                self.refuse(Capability::Delegate, &request.agent),
+            ))
+        };
+        Ok(requests.iter().map(refuse).collect())
+    }
+}
+
+impl approval::Host for State {
+    async fn ask(
+        &mut self,
+        request: approval::Request,
+    ) -> wasmtime::Result<Result<approval::Decision, approval::Error>> {
+        Ok(Err(approval::Error::Denied(
+            self.refuse(Capability::Approval, &request.action),
+        )))
+    }
+}
+
+impl secrets::Host for State {
+    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Secret>, Denial>> {
+        Ok(Err(self.refuse(Capability::Secrets, &name)))
+    }
+}
+
+impl secrets::HostSecret for State {
+    async fn name(&mut self, secret: Resource<Secret>) -> wasmtime::Result<String> {
+        self.table.get(&secret)?;
+        Ok(String::new())
+    }
+
+    async fn drop(&mut self, secret: Resource<Secret>) -> wasmtime::Result<()> {
+        self.table.delete(secret)?;
+        Ok(())
+    }
+}

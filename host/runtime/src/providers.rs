@@ -1,0 +1,147 @@
+//! Tools and models that are plugins: the broker's provider traits, implemented
+//! once over components.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
+use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
+use hotcell_broker::{Broker, Caller};
+
+use crate::cell::End;
+use crate::plugin::Plugin;
+use crate::runtime::Cells;
+use crate::task::Failure;
+
+/// A tool plugin as the broker calls it.
+pub struct ToolPlugin {
+    cells: Cells,
+    plugin: Arc<Plugin>,
+    specs: Vec<ToolSpec>,
+}
+
+impl ToolPlugin {
+    /// Asks the plugin once what it offers. `caller` is for that one call.
+    pub async fn start(
+        cells: Cells,
+        plugin: Arc<Plugin>,
+        broker: &Broker,
+        caller: Caller,
+    ) -> Result<ToolPlugin, String> {
+        match cells.specs(&plugin, broker, caller).await {
+            End::Done(specs) => match specs.iter().find(|spec| !is_tool_name(&spec.name)) {
+                Some(spec) => Err(format!(
+                    "it offers {:?}, which is no tool's name",
+                    spec.name
+                )),
+                None => Ok(ToolPlugin {
+                    cells,
+                    plugin,
+                    specs,
+                }),
+            },
+            end => Err(describe(&end)),
+        }
+    }
+}
+
+/// Words of lower-case letters and digits, joined by `.`, `_` or `-`.
+fn is_tool_name(name: &str) -> bool {
+    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.ends_with(word)
+        && name
+            .chars()
+            .all(|c| word(c) || matches!(c, '.' | '_' | '-'))
+}
+
+#[async_trait]
+impl ToolProvider for ToolPlugin {
+    fn specs(&self) -> &[ToolSpec] {
+        &self.specs
+    }
+
+    async fn call(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        call: &ToolCall,
+    ) -> Result<ToolOutput, ToolError> {
+        if let Err(error) =
+            serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&call.arguments)
+        {
+            return Err(ToolError::InvalidArguments(format!(
+                "not a JSON object: {error}"
+            )));
+        }
+        let caller = nested(caller, &self.plugin);
+        match self
+            .cells
+            .call_tool(&self.plugin, broker, caller, call.clone())
+            .await
+        {
+            End::Done(output) => Ok(output),
+            End::Failed(Failure::InvalidInput(text)) => Err(ToolError::InvalidArguments(text)),
+            End::Deadline => Err(ToolError::Timeout),
+            End::Cancelled => Err(ToolError::Cancelled),
+            end => Err(ToolError::Failed(describe(&end))),
+        }
+    }
+}
+
+/// A model plugin as the broker calls it.
+pub struct ModelPlugin {
+    cells: Cells,
+    plugin: Arc<Plugin>,
+}
+
+impl ModelPlugin {
+    /// A provider over this plugin.
+    pub fn new(cells: Cells, plugin: Arc<Plugin>) -> ModelPlugin {
+        ModelPlugin { cells, plugin }
+    }
+}
+
+#[async_trait]
+impl LlmProvider for ModelPlugin {
+    fn origin(&self) -> Origin {
+        Origin::Plugin
+    }
+
+    async fn complete(&self, broker: &Broker, caller: &Caller, request: &Request) -> Answer {
+        let caller = nested(caller, &self.plugin);
+        Answer::wall(
+            match self
+                .cells
+                .complete(&self.plugin, broker, caller, request.clone())
+                .await
+            {
+                End::Done(answer) => answer,
+                End::Deadline => Err(LlmError::Timeout),
+                End::Cancelled => Err(LlmError::Cancelled),
+                end => Err(LlmError::Unavailable(describe(&end))),
+            },
+        )
+    }
+}
+
+fn nested(caller: &Caller, plugin: &Plugin) -> Caller {
+    let name = &plugin.manifest.name;
+    caller.nested(name, format!("{}/{name}", caller.step))
+}
+
+/// The end of a call in words, for the caller's log.
+fn describe<T>(end: &End<T>) -> String {
+    match end {
+        End::Failed(
+            Failure::InvalidInput(text)
+            | Failure::Transient(text)
+            | Failure::Permanent(text)
+            | Failure::Refused(text),
+        )
+        | End::Trap(text)
+        | End::Host(text) => format!("{}: {text}", end.code()),
+        _ => end.code().to_owned(),
+    }
+}

@@ -1,0 +1,340 @@
+//! The engine and the two bounds on what runs at once.
+
+use std::collections::hash_map::DefaultHasher;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use hotcell_broker::store::artifacts::{Artifacts, ArtifactsError};
+use hotcell_broker::{Broker, Caller, llm, tool};
+use tokio::sync::Semaphore;
+use wasmtime::Engine;
+use wasmtime::component::{Component, Linker};
+
+use crate::bindings::capability;
+use crate::bindings::types::Subject;
+use crate::cell::{self, Ask, End, State, Told};
+use crate::imports::llm::{error_to_host, request_to_guest, response_to_host, spec_to_host};
+use crate::imports::tools::call_to_guest;
+use crate::manifest::{Kind, Limits};
+use crate::plugin::{CallLimits, LoadError, Plugin, Pre, inspect};
+use crate::settings::{self, Settings, TICK};
+use crate::tape::Tape;
+use crate::task::{Ballot, Decision, Output, Task, Verdict};
+use crate::wasi;
+
+/// The runtime cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// wasmtime refused the configuration, most often because the machine has
+    /// not the address space for the pool.
+    #[error("the sandbox cannot be set up: {0}")]
+    Engine(String),
+    /// The folder of compiled components cannot be used.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactsError),
+}
+
+/// Loads plugins. One for each process.
+pub struct Runtime {
+    engine: Engine,
+    /// Two linkers: a component that imports no WASI is linked without it.
+    sealed: Linker<State>,
+    with_wasi: Linker<State>,
+    artifacts: Option<Artifacts>,
+    /// Part of every artefact's name: code compiled by another engine, or with
+    /// other settings, has another name.
+    engine_hash: u64,
+    max_memory_mib: u32,
+    compiled: AtomicU64,
+    cells: u32,
+    leaf_cells: u32,
+}
+
+impl Runtime {
+    /// Sets up the sandbox. Reserves address space for the pool, not memory.
+    pub fn new(settings: &Settings) -> Result<Runtime, StartError> {
+        let start = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
+        let engine = settings::engine(settings).map_err(start)?;
+        let mut sealed = Linker::new(&engine);
+        link(&mut sealed).map_err(start)?;
+        let mut with_wasi = sealed.clone();
+        wasi::add_to_linker(&mut with_wasi).map_err(start)?;
+        let artifacts = settings
+            .artifacts
+            .as_deref()
+            .map(Artifacts::open)
+            .transpose()?;
+        let mut hasher = DefaultHasher::new();
+        engine.precompile_compatibility_hash().hash(&mut hasher);
+        tick(&engine).map_err(|error| StartError::Engine(error.to_string()))?;
+        Ok(Runtime {
+            engine_hash: hasher.finish(),
+            sealed,
+            with_wasi,
+            artifacts,
+            max_memory_mib: settings.max_memory_mib,
+            compiled: AtomicU64::new(0),
+            cells: settings.cells,
+            leaf_cells: settings.leaf_cells,
+            engine,
+        })
+    }
+
+    /// Checks, compiles or takes from the cache, and links. `limits` are the
+    /// operator's; what they leave open the manifest's suggestion fills.
+    /// `config` is the JSON object the plugin will see. Blocks: compiling takes
+    /// 0.1 s to several seconds.
+    pub fn load(&self, bytes: &[u8], limits: Limits, config: &str) -> Result<Plugin, LoadError> {
+        let inspection = inspect(bytes)?;
+        let limits =
+            CallLimits::resolve(limits.or(inspection.manifest.limits), self.max_memory_mib)
+                .map_err(LoadError::Limits)?;
+        let compile = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let component = self.component(bytes, &inspection.digest.hex())?;
+        let linker = if inspection.surface.is_sealed() {
+            &self.sealed
+        } else {
+            &self.with_wasi
+        };
+        let pre = linker.instantiate_pre(&component).map_err(compile)?;
+        let pre = Pre::new(inspection.manifest.kind, pre).map_err(compile)?;
+        Ok(Plugin {
+            manifest: inspection.manifest,
+            digest: inspection.digest,
+            limits,
+            config: Arc::from(config),
+            component,
+            pre,
+        })
+    }
+
+    /// How many components had to be compiled since the start. A second start
+    /// over the same artefacts compiles none.
+    pub fn compiled(&self) -> u64 {
+        self.compiled.load(Ordering::Relaxed)
+    }
+
+    fn component(&self, bytes: &[u8], digest: &str) -> Result<Component, LoadError> {
+        let name = format!("{digest}-{:016x}", self.engine_hash);
+        let stored = self
+            .artifacts
+            .as_ref()
+            .and_then(|artifacts| artifacts.get(&name));
+        if let Some(component) = stored.and_then(|artifact| self.revive(&artifact)) {
+            return Ok(component);
+        }
+        self.compiled.fetch_add(1, Ordering::Relaxed);
+        let compile = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        // The compiler is large and the bytes are a stranger's: a panic in it is
+        // that stranger's refusal.
+        let artifact = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.engine.precompile_component(bytes)
+        }))
+        .map_err(|_| LoadError::Compile("the compiler gave up".to_owned()))?
+        .map_err(compile)?;
+        if let Some(artifacts) = &self.artifacts {
+            // A full disk costs the next start some seconds, not this one.
+            drop(artifacts.put(&name, &artifact));
+        }
+        self.revive(&artifact)
+            .ok_or_else(|| LoadError::Compile("the compiled code cannot be loaded".to_owned()))
+    }
+
+    /// Compiled code made ready to run; none when another engine made it.
+    fn revive(&self, artifact: &[u8]) -> Option<Component> {
+        // SAFETY: deserialising runs native code, so the bytes must be what
+        // `precompile_component` gave us. They come from the line above, or from
+        // `Artifacts`, which gives back only bytes sealed with this host's key.
+        #[expect(unsafe_code, reason = "the only way to load compiled code; see SAFETY")]
+        unsafe { Component::deserialize(&self.engine, artifact) }.ok()
+    }
+
+    /// The bounded way to call plugins.
+    pub fn cells(&self, tape: Option<Tape>) -> Cells {
+        let bound = |count: u32| Arc::new(Semaphore::new(count.max(1) as usize));
+        Cells {
+            roots: bound(self.cells),
+            leaves: bound(self.leaf_cells),
+            tape,
+        }
+    }
+}
+
+/// Links every capability; which of them a component may import its world
+/// decides, before this.
+fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    use wasmtime::component::HasSelf;
+    type D = HasSelf<State>;
+    capability::context::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::log::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::types::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::llm::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::tools::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::memory::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::delegate::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::approval::add_to_linker::<State, D>(linker, |state| state)?;
+    capability::secrets::add_to_linker::<State, D>(linker, |state| state)?;
+    crate::bindings::types::add_to_linker::<State, D>(linker, |state| state)
+}
+
+/// The clock of deadlines: a thread of its own, which a guest cannot starve. It
+/// ends with the engine.
+fn tick(engine: &Engine) -> std::io::Result<()> {
+    let engine = engine.weak();
+    let run = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            std::thread::sleep(TICK);
+        }
+    };
+    std::thread::Builder::new()
+        .name("hotcell-epoch".to_owned())
+        .spawn(run)?;
+    Ok(())
+}
+
+/// Calls plugins, each in a cell of its own. Cheap to clone.
+///
+/// Agents, validators and aggregators wait for a place among the roots; tools
+/// and models, which only ever run on behalf of those and call nobody, among
+/// the leaves. A root that waits for a leaf can therefore never be waited for
+/// by one.
+#[derive(Clone)]
+pub struct Cells {
+    roots: Arc<Semaphore>,
+    leaves: Arc<Semaphore>,
+    tape: Option<Tape>,
+}
+
+impl Cells {
+    /// Asks an agent.
+    pub async fn run(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+        task: Task,
+    ) -> End<Output> {
+        let told = self
+            .call(plugin, broker, caller, Ask::Run(task.into()))
+            .await;
+        told.map(|told| match told {
+            Told::Output(output) => End::Done(output.into()),
+            _ => unexpected(),
+        })
+    }
+
+    /// Asks a validator.
+    pub async fn check(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+        task: Task,
+        output: Output,
+    ) -> End<Verdict> {
+        let subject = Subject {
+            task: task.into(),
+            output: output.into(),
+        };
+        let told = self.call(plugin, broker, caller, Ask::Check(subject)).await;
+        told.map(|told| match told {
+            Told::Verdict(verdict) => End::Done(verdict.into()),
+            _ => unexpected(),
+        })
+    }
+
+    /// Asks an aggregator.
+    pub async fn decide(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+        ballots: Vec<Ballot>,
+    ) -> End<Decision> {
+        let ballots = ballots.into_iter().map(Into::into).collect();
+        let told = self
+            .call(plugin, broker, caller, Ask::Decide(ballots))
+            .await;
+        told.map(|told| match told {
+            Told::Decision(decision) => End::Done(decision.into()),
+            _ => unexpected(),
+        })
+    }
+
+    /// Asks a tool what it offers.
+    pub(crate) async fn specs(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+    ) -> End<Vec<tool::ToolSpec>> {
+        let told = self.call(plugin, broker, caller, Ask::Specs).await;
+        told.map(|told| match told {
+            Told::Specs(specs) => End::Done(specs.into_iter().map(spec_to_host).collect()),
+            _ => unexpected(),
+        })
+    }
+
+    /// Asks a tool to do something.
+    pub(crate) async fn call_tool(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+        call: tool::ToolCall,
+    ) -> End<tool::ToolOutput> {
+        let told = self
+            .call(plugin, broker, caller, Ask::Call(call_to_guest(call)))
+            .await;
+        told.map(|told| match told {
+            Told::Called(output) => End::Done(tool::ToolOutput {
+                content: output.content,
+                is_error: output.is_error,
+            }),
+            _ => unexpected(),
+        })
+    }
+
+    /// Asks a model.
+    pub(crate) async fn complete(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+        request: llm::Request,
+    ) -> End<Result<llm::Completion, llm::LlmError>> {
+        let ask = Ask::Complete(request_to_guest(request));
+        let told = self.call(plugin, broker, caller, ask).await;
+        told.map(|told| match told {
+            Told::Completion(answer) => {
+                End::Done(answer.map(response_to_host).map_err(error_to_host))
+            }
+            _ => unexpected(),
+        })
+    }
+
+    async fn call(&self, plugin: &Plugin, broker: &Broker, caller: Caller, ask: Ask) -> End<Told> {
+        let places = match plugin.manifest.kind {
+            Kind::Tool | Kind::Model => &self.leaves,
+            Kind::Agent | Kind::Validator | Kind::Aggregator => &self.roots,
+        };
+        let cancel = caller.cancel.clone();
+        let place = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return End::Cancelled,
+            place = tokio::time::timeout_at(caller.deadline, places.acquire()) => place,
+        };
+        match place {
+            Err(_) => End::Deadline,
+            Ok(Err(_)) => End::Host("the host is stopping".to_owned()),
+            Ok(Ok(_place)) => cell::call(plugin, broker, caller, self.tape.as_ref(), ask).await,
+        }
+    }
+}
+
+fn unexpected<T>() -> End<T> {
+    End::Host("a plugin told something it was not asked".to_owned())
+}

@@ -1,0 +1,162 @@
+//! How wasmtime is set up. Each line says why; nothing here is left to a
+//! default that we rely on.
+
+use std::path::PathBuf;
+
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
+    PoolingAllocationConfig, RegallocAlgorithm, Strategy,
+};
+
+/// One epoch: the grain of deadlines and of cancellation, 10 ms.
+pub const TICK: std::time::Duration = std::time::Duration::from_millis(10);
+
+/// The largest component that is looked at: 64 MiB.
+pub const MAX_COMPONENT_BYTES: usize = 64 * 1024 * 1024;
+
+/// Bytes one host call may copy out of a guest: 4 MiB. A prompt is the largest
+/// thing a guest hands over.
+pub(crate) const HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Resource handles one cell may hold. Ordinary plugins hold a few.
+pub(crate) const HANDLES: usize = 4096;
+
+/// Host objects behind those handles.
+pub(crate) const HOST_OBJECTS: usize = 1024;
+
+/// Core instances, memories and tables of one cell. A Rust plugin has 1–4, 1
+/// and 1–2; JavaScript and Python ones up to 15, 3 and 15.
+pub(crate) const INSTANCES: usize = 64;
+pub(crate) const MEMORIES: usize = 4;
+pub(crate) const TABLES: usize = 60;
+
+/// Entries of one table. Python plugins need about 13 000.
+pub(crate) const TABLE_ELEMENTS: usize = 30_000;
+
+/// What the operator decides about cells.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Agents and validators that may run at once: 1 to 10 000. More wait.
+    pub cells: u32,
+    /// Tools and models that may run at once, beside the agents that wait for
+    /// them. They wait for nobody, so two separate bounds cannot deadlock.
+    pub leaf_cells: u32,
+    /// Memory caps above this are refused, in MiB: 1 to 4096.
+    pub max_memory_mib: u32,
+    /// Where compiled components are kept; none keeps none.
+    pub artifacts: Option<PathBuf>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            cells: 512,
+            leaf_cells: 256,
+            max_memory_mib: 256,
+            artifacts: None,
+        }
+    }
+}
+
+/// What one call of a plugin may use when neither its manifest nor the operator
+/// says anything.
+pub(crate) const DEFAULT_FUEL: u64 = 1_000_000_000;
+pub(crate) const DEFAULT_MEMORY_MIB: u32 = 64;
+pub(crate) const DEFAULT_DEADLINE_MS: u64 = 30_000;
+
+/// The engine for these settings.
+pub(crate) fn engine(settings: &Settings) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+
+    // Cranelift with its backtracking allocator is the only pair that wasmtime
+    // gives security advisories for. Name both; never take what is fastest.
+    config.strategy(Strategy::Cranelift);
+    config.cranelift_regalloc_algorithm(RegallocAlgorithm::Backtracking);
+    config.cranelift_opt_level(OptLevel::Speed);
+
+    // Both meters: fuel is a deterministic budget, epochs are the wall clock.
+    config.consume_fuel(true);
+    config.epoch_interruption(true);
+    // Growing memory is work for the host: by default it costs no fuel at all.
+    let mut cost = OperatorCost::default();
+    cost.variable.memory_grow_per_page = 64;
+    config.operator_cost(cost);
+
+    // Replay needs the same bits from the same inputs.
+    config.cranelift_nan_canonicalization(true);
+    config.relaxed_simd_deterministic(true);
+
+    // Every proposal that our guests do not need is attack surface. Multi-memory
+    // stays on: without it wasmtime aborts on ordinary JavaScript components.
+    config.wasm_component_model(true);
+    config.wasm_multi_memory(true);
+    config.wasm_memory64(false);
+    config.wasm_tail_call(false);
+    config.wasm_relaxed_simd(false);
+    config.wasm_custom_page_sizes(false);
+    config.wasm_wide_arithmetic(false);
+    config.shared_memory(false);
+    config.gc_support(false);
+    config.concurrency_support(false);
+
+    // A guest's stack is 512 KiB of a 2 MiB fibre: the rest is for host
+    // functions, which abort the process when they overflow.
+    config.max_wasm_stack(512 * 1024);
+    config.async_stack_size(2 * 1024 * 1024);
+
+    // Names in a trap come from the guest; 20 frames are enough to see where.
+    // Guest DWARF is never parsed.
+    config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
+    config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
+
+    config.memory_init_cow(true);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Engine::new(&config)
+}
+
+fn pool(settings: &Settings) -> PoolingAllocationConfig {
+    let cells = settings.cells.saturating_add(settings.leaf_cells).max(1);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(cells);
+    pool.total_stacks(cells);
+    // Most cells have one or two of each; a few have more. What a single cell
+    // may have is bounded below.
+    pool.total_core_instances(cells.saturating_mul(6));
+    pool.total_memories(cells.saturating_mul(2));
+    pool.total_tables(cells.saturating_mul(4));
+    pool.max_core_instances_per_component(INSTANCES as u32);
+    pool.max_memories_per_component(MEMORIES as u32);
+    pool.max_tables_per_component(TABLES as u32);
+    pool.max_memories_per_module(MEMORIES as u32);
+    pool.max_tables_per_module(TABLES as u32);
+    pool.table_elements(TABLE_ELEMENTS);
+    // A million globals cost host memory that no limiter sees; these two do.
+    pool.max_core_instance_size(1 << 20);
+    pool.max_component_instance_size(1 << 20);
+    pool.max_memory_size((settings.max_memory_mib as usize) << 20);
+    // Keep what an ordinary call dirtied and let the kernel say which pages
+    // those were: cheaper than giving everything back and faulting it in again.
+    pool.pagemap_scan(Enabled::Auto);
+    pool.linear_memory_keep_resident(64 * 1024);
+    pool.table_keep_resident(16 * 1024);
+    pool.async_stack_keep_resident(16 * 1024);
+    pool
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compiler_is_the_one_with_advisories() {
+        let engine = engine(&Settings {
+            cells: 1,
+            leaf_cells: 1,
+            ..Settings::default()
+        })
+        .unwrap();
+        let config = engine.config();
+        assert_eq!(config.get_strategy(), Some(Strategy::Cranelift));
+        assert!(config.get_consume_fuel() && config.get_epoch_interruption());
+    }
+}

@@ -1,0 +1,241 @@
+//! What agents, validators and aggregators are asked and what they answer, as
+//! host types: one to one with `wit/plugin/types.wit`, with JSON kept as text.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bindings::types as wit;
+
+/// What an agent is asked to do.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Task {
+    /// Stable for the record being worked on.
+    pub id: String,
+    /// What kind of task it is, in the workflow's words.
+    pub kind: String,
+    /// The run's input (JSON text).
+    pub input: String,
+    /// The previous step's output (JSON text).
+    pub previous: Option<String>,
+    /// What validators said about earlier attempts, oldest first.
+    pub findings: Vec<Finding>,
+    /// Which round this is, from 1.
+    pub iteration: u32,
+}
+
+/// Something a validator found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// JSON pointer into the output's value.
+    pub pointer: String,
+    /// A stable word.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// What an agent answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// JSON text; not yet checked to be JSON.
+    pub value: String,
+    /// 0.0 to 1.0.
+    pub confidence: Option<f64>,
+    /// What the answer rests on.
+    pub evidence: Vec<String>,
+    /// Only for state machines.
+    pub next_state: Option<String>,
+    /// Only for planners.
+    pub plan: Vec<Subtask>,
+}
+
+/// A piece of work a planner hands to a specialist.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subtask {
+    /// Unique within the plan.
+    pub id: String,
+    /// Who does it.
+    pub specialist: String,
+    /// JSON text.
+    pub input: String,
+    /// Ids of subtasks that come first.
+    pub depends_on: Vec<String>,
+}
+
+/// Why a plugin has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "code", content = "message")]
+pub enum Failure {
+    /// The input is not what the plugin works on.
+    InvalidInput(String),
+    /// Trying again later may help.
+    Transient(String),
+    /// Trying again will not help.
+    Permanent(String),
+    /// The host refused something the plugin cannot do without.
+    Refused(String),
+}
+
+/// A validator's judgement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Good.
+    Pass,
+    /// The agent may try once more.
+    Repair(Vec<Finding>),
+    /// Another try is no use.
+    Reject(Vec<Finding>),
+}
+
+/// One vote.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ballot {
+    /// Who votes.
+    pub voter: String,
+    /// JSON text.
+    pub value: String,
+    /// 0.0 to 1.0.
+    pub confidence: Option<f64>,
+    /// What the vote counts.
+    pub weight: f64,
+}
+
+/// What the votes come to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Decision {
+    /// The value (JSON text) and how sure the vote makes it.
+    Decided(String, f64),
+    /// These values share the first place.
+    Tie(Vec<String>),
+    /// Too few valid votes.
+    NoQuorum,
+}
+
+impl From<Task> for wit::Task {
+    fn from(task: Task) -> wit::Task {
+        wit::Task {
+            id: task.id,
+            kind: task.kind,
+            input: task.input,
+            previous: task.previous,
+            findings: task.findings.into_iter().map(Into::into).collect(),
+            iteration: task.iteration,
+        }
+    }
+}
+
+impl From<Finding> for wit::Finding {
+    fn from(finding: Finding) -> wit::Finding {
+        let Finding {
+            pointer,
+            code,
+            message,
+        } = finding;
+        wit::Finding {
+            pointer,
+            code,
+            message,
+        }
+    }
+}
+
+impl From<wit::Finding> for Finding {
+    fn from(finding: wit::Finding) -> Finding {
+        let wit::Finding {
+            pointer,
+            code,
+            message,
+        } = finding;
+        Finding {
+            pointer,
+            code,
+            message,
+        }
+    }
+}
+
+impl From<Output> for wit::Output {
+    fn from(output: Output) -> wit::Output {
+        let plan = output.plan.into_iter().map(|subtask| wit::Subtask {
+            id: subtask.id,
+            specialist: subtask.specialist,
+            input: subtask.input,
+            depends_on: subtask.depends_on,
+        });
+        wit::Output {
+            value: output.value,
+            confidence: output.confidence,
+            evidence: output.evidence,
+            next_state: output.next_state,
+            plan: plan.collect(),
+        }
+    }
+}
+
+impl From<wit::Output> for Output {
+    fn from(output: wit::Output) -> Output {
+        let plan = output.plan.into_iter().map(|subtask| Subtask {
+            id: subtask.id,
+            specialist: subtask.specialist,
+            input: subtask.input,
+            depends_on: subtask.depends_on,
+        });
+        Output {
+            value: output.value,
+            confidence: output.confidence,
+            evidence: output.evidence,
+            next_state: output.next_state,
+            plan: plan.collect(),
+        }
+    }
+}
+
+impl From<wit::Failure> for Failure {
+    fn from(failure: wit::Failure) -> Failure {
+        match failure {
+            wit::Failure::InvalidInput(text) => Failure::InvalidInput(text),
+            wit::Failure::Transient(text) => Failure::Transient(text),
+            wit::Failure::Permanent(text) => Failure::Permanent(text),
+            wit::Failure::Refused(text) => Failure::Refused(text),
+        }
+    }
+}
+
+impl From<wit::Verdict> for Verdict {
+    fn from(verdict: wit::Verdict) -> Verdict {
+        let findings = |list: Vec<wit::Finding>| list.into_iter().map(Into::into).collect();
+        match verdict {
+            wit::Verdict::Pass => Verdict::Pass,
+            wit::Verdict::Repair(list) => Verdict::Repair(findings(list)),
+            wit::Verdict::Reject(list) => Verdict::Reject(findings(list)),
+        }
+    }
+}
+
+impl From<Ballot> for wit::Ballot {
+    fn from(ballot: Ballot) -> wit::Ballot {
+        let Ballot {
+            voter,
+            value,
+            confidence,
+            weight,
+        } = ballot;
+        wit::Ballot {
+            voter,
+            value,
+            confidence,
+            weight,
+        }
+    }
+}
+
+impl From<wit::Decision> for Decision {
+    fn from(decision: wit::Decision) -> Decision {
+        match decision {
+            wit::Decision::Decided((value, confidence)) => Decision::Decided(value, confidence),
+            wit::Decision::Tie(values) => Decision::Tie(values),
+            wit::Decision::NoQuorum => Decision::NoQuorum,
+        }
+    }
+}
