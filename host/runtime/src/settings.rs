@@ -142,21 +142,3 @@ fn pool(settings: &Settings) -> PoolingAllocationConfig {
     pool.async_stack_keep_resident(16 * 1024);
     pool
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_compiler_is_the_one_with_advisories() {
-        let engine = engine(&Settings {
-            cells: 1,
-            leaf_cells: 1,
-            ..Settings::default()
-        })
-        .unwrap();
-        let config = engine.config();
-        assert_eq!(config.get_strategy(), Some(Strategy::Cranelift));
-        assert!(config.get_consume_fuel() && config.get_epoch_interruption());
-    }
-}

@@ -1,1 +1,14 @@
-//! placeholder
+//! What happens next.
+//!
+//! A checked [`Plan`](plan::Plan) goes in, the pure [`machine`] decides, the
+//! [`engine`] does what it says and feeds the results back. No decision in this
+//! crate looks at a clock, draws a number or waits: that is what makes a run
+//! repeatable.
+
+pub mod engine;
+pub mod machine;
+pub mod patterns;
+pub mod plan;
+pub mod schema;
+
+pub use hotcell_runtime as runtime;

@@ -1,0 +1,120 @@
+//! Is an answer JSON, and is it the JSON its agent promised? Pure.
+
+use hotcell_runtime::broker::text;
+use hotcell_runtime::task::Finding;
+use jsonschema::Validator;
+use serde_json::Value;
+
+/// The most findings one answer gets: enough to repair from, too few to flood.
+const FINDINGS: usize = 16;
+
+/// The longest message of a finding, in bytes.
+const MESSAGE: usize = 512;
+
+/// A schema that is none.
+#[derive(Debug, thiserror::Error)]
+#[error("`{plugin}`: its output schema is not usable: {why}")]
+pub struct SchemaError {
+    plugin: String,
+    why: String,
+}
+
+/// A compiled output schema; accepts any JSON when the agent promised nothing.
+/// Never fetches: a reference to another document is an error.
+pub struct OutputSchema {
+    validator: Option<Validator>,
+}
+
+impl OutputSchema {
+    /// Compiles a plugin's schema (JSON text).
+    pub fn new(plugin: &str, schema: Option<&str>) -> Result<OutputSchema, SchemaError> {
+        let refuse = |why: String| SchemaError {
+            plugin: plugin.to_owned(),
+            why,
+        };
+        let compile = |text: &str| {
+            let schema: Value = serde_json::from_str(text).map_err(|e| refuse(e.to_string()))?;
+            jsonschema::validator_for(&schema).map_err(|e| refuse(e.to_string()))
+        };
+        Ok(OutputSchema {
+            validator: schema.map(compile).transpose()?,
+        })
+    }
+
+    /// The answer as a value, or what is wrong with it.
+    pub fn check(&self, answer: &str) -> Result<Value, Vec<Finding>> {
+        let value: Value = serde_json::from_str(answer).map_err(|error| {
+            vec![Finding {
+                pointer: String::new(),
+                code: "not-json".to_owned(),
+                message: format!("the answer is not JSON: {error}"),
+            }]
+        })?;
+        let Some(validator) = &self.validator else {
+            return Ok(value);
+        };
+        let findings: Vec<_> = validator
+            .iter_errors(&value)
+            .take(FINDINGS)
+            .map(|error| Finding {
+                pointer: text::line(&error.instance_path().to_string(), MESSAGE),
+                code: "schema".to_owned(),
+                message: text::line(&error.to_string(), MESSAGE),
+            })
+            .collect();
+        if findings.is_empty() {
+            Ok(value)
+        } else {
+            Err(findings)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(schema: Option<&str>, answer: &str) -> Vec<(String, String)> {
+        let schema = OutputSchema::new("p", schema).unwrap();
+        let findings = schema.check(answer).err().unwrap_or_default();
+        findings.into_iter().map(|f| (f.code, f.pointer)).collect()
+    }
+
+    #[test]
+    fn an_answer_is_json_and_what_was_promised() {
+        let schema = Some(
+            r#"{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}"#,
+        );
+        let table = [
+            (None, "not json", vec![("not-json", "")]),
+            (None, "[1, 2]", vec![]),
+            (schema, r#"{"n": 1}"#, vec![]),
+            (schema, r#"{"n": "1"}"#, vec![("schema", "/n")]),
+            (schema, "{}", vec![("schema", "")]),
+            (schema, "[]", vec![("schema", "")]),
+        ];
+        for (schema, answer, expected) in table {
+            let expected: Vec<_> = expected
+                .into_iter()
+                .map(|(c, p)| (c.to_owned(), p.to_owned()))
+                .collect();
+            assert_eq!(codes(schema, answer), expected, "{answer}");
+        }
+    }
+
+    #[test]
+    fn nesting_without_end_is_refused_and_not_followed() {
+        assert_eq!(codes(None, &"[".repeat(100_000)).len(), 1);
+    }
+
+    #[test]
+    fn a_bad_schema_is_refused_and_none_is_fetched() {
+        for schema in [
+            "[",
+            r#"{"type": 7}"#,
+            r#"{"$ref": "http://127.0.0.1:1/x.json"}"#,
+        ] {
+            assert!(OutputSchema::new("p", Some(schema)).is_err(), "{schema}");
+        }
+    }
+}
