@@ -21,7 +21,7 @@ pub mod agent {
         world: "hotcell:plugin/agent-world",
         generate_all,
         pub_export_macro: true,
-        default_bindings_module: "hotcell_sdk::__wit::agent",
+        default_bindings_module: "hotcell_sdk::wit::agent",
     });
 }
 
@@ -31,7 +31,7 @@ pub mod validator {
         world: "hotcell:plugin/validator-world",
         generate_all,
         pub_export_macro: true,
-        default_bindings_module: "hotcell_sdk::__wit::validator",
+        default_bindings_module: "hotcell_sdk::wit::validator",
         with: {
             "hotcell:capability/types@0.1.0": super::agent::hotcell::capability::types,
             "hotcell:capability/context@0.1.0": super::agent::hotcell::capability::context,
@@ -49,7 +49,7 @@ pub mod tool {
         world: "hotcell:plugin/tool-world",
         generate_all,
         pub_export_macro: true,
-        default_bindings_module: "hotcell_sdk::__wit::tool",
+        default_bindings_module: "hotcell_sdk::wit::tool",
         with: {
             "hotcell:capability/types@0.1.0": super::agent::hotcell::capability::types,
             "hotcell:capability/context@0.1.0": super::agent::hotcell::capability::context,
@@ -67,7 +67,7 @@ pub mod aggregator {
         world: "hotcell:plugin/aggregator-world",
         generate_all,
         pub_export_macro: true,
-        default_bindings_module: "hotcell_sdk::__wit::aggregator",
+        default_bindings_module: "hotcell_sdk::wit::aggregator",
         with: {
             "hotcell:capability/types@0.1.0": super::agent::hotcell::capability::types,
             "hotcell:capability/context@0.1.0": super::agent::hotcell::capability::context,
@@ -83,7 +83,7 @@ pub mod model {
         world: "hotcell:plugin/model-world",
         generate_all,
         pub_export_macro: true,
-        default_bindings_module: "hotcell_sdk::__wit::model",
+        default_bindings_module: "hotcell_sdk::wit::model",
         with: {
             "hotcell:capability/types@0.1.0": super::agent::hotcell::capability::types,
             "hotcell:capability/context@0.1.0": super::agent::hotcell::capability::context,

@@ -1,0 +1,163 @@
+//! A scripted host for native tests, so that a plugin can be tested with
+//! `cargo test` and without a sandbox. Not there in a component.
+//!
+//! Outside of [`Host::run`] there is a host that offers nothing: models, memory
+//! and the like are denied, no tool is listed, log lines are dropped.
+//!
+//! ```
+//! use hotcell_sdk::llm::Request;
+//! use hotcell_sdk::testing::Host;
+//!
+//! let ran = Host::new().answer_text("4").run(|| {
+//!     Request::new("default").user("What is 2 + 2?").complete_json::<u32>()
+//! });
+//! assert_eq!(ran.result.map(|json| json.value), Ok(4));
+//! assert_eq!(ran.requests.len(), 1);
+//! ```
+
+pub(crate) mod script;
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::context::Info;
+use crate::llm::{self, Request, Response};
+use crate::log::Level;
+use crate::tool::{Function, ToolCall};
+use crate::{Tool, tools};
+use script::State;
+
+/// What the host will answer.
+#[derive(Default)]
+pub struct Host {
+    state: State,
+}
+
+/// What a plugin did on a scripted host.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Ran<R> {
+    /// What the closure returned.
+    pub result: R,
+    /// The model calls, in order.
+    pub requests: Vec<Request>,
+    /// The tool calls, in order.
+    pub calls: Vec<ToolCall>,
+    /// The log lines, in order.
+    pub log: Vec<(Level, String)>,
+}
+
+impl Host {
+    /// A host that offers nothing yet.
+    pub fn new() -> Host {
+        Host::default()
+    }
+
+    /// The next model call gets this answer. When all answers are used up, the
+    /// model is [`llm::Error::Unavailable`].
+    pub fn answer(mut self, answer: Result<Response, llm::Error>) -> Host {
+        self.state.answers.push_back(answer);
+        self
+    }
+
+    /// The next model call gets this text.
+    pub fn answer_text(self, text: &str) -> Host {
+        self.answer(Ok(Response::of_text("scripted", text)))
+    }
+
+    /// The next model call gets this JSON.
+    pub fn answer_json(self, value: &Value) -> Host {
+        self.answer(Response::of_json("scripted", value))
+    }
+
+    /// The next model call gets a wish for these tools: names and arguments.
+    pub fn answer_calls(self, calls: &[(&str, Value)]) -> Host {
+        let call = |(at, (name, arguments)): (usize, &(&str, Value))| ToolCall {
+            id: format!("wish-{at}"),
+            name: (*name).to_owned(),
+            arguments: arguments.to_string(),
+        };
+        let calls = calls.iter().enumerate().map(call).collect();
+        self.answer(Ok(Response::of_calls("scripted", calls)))
+    }
+
+    /// Offers one function as a tool.
+    pub fn function(mut self, function: Function) -> Host {
+        self.state.offer(function);
+        self
+    }
+
+    /// Offers all functions of a tool plugin.
+    pub fn tool<T: Tool>(self) -> Host {
+        T::functions().into_iter().fold(self, Host::function)
+    }
+
+    /// Offers a tool that always ends in this error.
+    pub fn failing_tool(mut self, name: &str, error: tools::Error) -> Host {
+        self.state.offer_failure(name, error);
+        self
+    }
+
+    /// The plugin's configuration.
+    pub fn config(mut self, config: &Value) -> Host {
+        self.state.config = Some(config.to_string());
+        self
+    }
+
+    /// Who is running, for whom.
+    pub fn info(mut self, info: Info) -> Host {
+        self.state.info = info;
+        self
+    }
+
+    /// Runs something on this host.
+    pub fn run<R>(self, f: impl FnOnce() -> R) -> Ran<R> {
+        let (result, state) = script::with(self.state, f);
+        Ran {
+            result,
+            requests: state.requests,
+            calls: state.calls,
+            log: state.log,
+        }
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host")
+            .field("answers", &self.state.answers)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Denial, Failure, context, log, memory};
+
+    #[test]
+    fn without_a_script_nothing_is_offered() {
+        let denied = llm::Error::Denied(Denial::Unavailable);
+        assert_eq!(Request::new("default").user("?").complete(), Err(denied));
+        assert!(tools::list().is_empty());
+        let entry = memory::get::<Value>("n", "k");
+        assert_eq!(entry, Err(memory::Error::Denied(Denial::Unavailable)));
+        assert_eq!(context::config::<Value>(), Ok(serde_json::json!({})));
+        log::info("dropped");
+    }
+
+    #[test]
+    fn a_script_ends_with_its_run() {
+        let ran = Host::new().config(&serde_json::json!(7)).run(|| {
+            log::warn("seven");
+            context::config::<u32>()
+        });
+        assert_eq!(ran.result, Ok(7));
+        assert_eq!(ran.log, [(Level::Warn, "seven".to_owned())]);
+        assert!(matches!(
+            context::config::<u32>(),
+            Err(Failure::Permanent(_))
+        ));
+    }
+}
