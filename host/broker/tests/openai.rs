@@ -2,86 +2,35 @@
 //! what it makes of each kind of answer, and what it never tells.
 
 mod fake_openai;
+mod setup;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fake_openai::{FakeOpenAi, Then, completion, reply};
 use hotcell_broker::llm::{
-    FinishReason, LlmError, Message, Origin, Part, Request, Response, ResponseFormat, Role, Usage,
+    FinishReason, LlmError, Message, Origin, Part, Request, ResponseFormat, Role, Usage,
 };
-use hotcell_broker::meter::Meter;
-use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
+use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig};
 use hotcell_broker::provider::secret::Secret;
 use hotcell_broker::tool::{EffectKind, ToolCall, ToolSpec};
-use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
 use serde_json::{Value, json};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
+use setup::{Setup, question};
 
 const KEY: &str = "sk-never-to-be-seen";
 const PROMPT: &str = "the prompt that nobody else may read";
 
-struct Setup {
-    broker: Broker,
-    caller: Caller,
+fn asking(base_url: &str, timeout: Duration) -> Setup {
+    asking_for(base_url, "gpt-test", Some(KEY), timeout)
 }
 
-impl Setup {
-    fn new(base_url: &str, timeout: Duration) -> Setup {
-        Setup::with(base_url, "gpt-test", Some(KEY), timeout)
-    }
-
-    fn with(base_url: &str, model: &str, key: Option<&str>, timeout: Duration) -> Setup {
-        install_ring();
-        let provider = OpenAi::new(OpenAiConfig {
-            base_url: base_url.to_owned(),
-            model: model.to_owned(),
-            api_key: key.map(Secret::new),
-        })
-        .unwrap();
-        let route = Route {
-            provider: Arc::new(provider),
-            price: Price {
-                input_micros_per_mtok: 1_000_000,
-                output_micros_per_mtok: 2_000_000,
-            },
-            timeout,
-        };
-        let mut policy = Policy::default();
-        let grants = Grants {
-            llm: ["default".to_owned()].into(),
-            ..Grants::default()
-        };
-        policy.plugin.insert("agent".to_owned(), grants);
-        let broker = Broker::new(
-            policy,
-            BTreeMap::from([("default".to_owned(), route)]),
-            Vec::new(),
-        );
-        let caller = Caller {
-            run: "run".to_owned(),
-            tenant: "tenant".to_owned(),
-            task: "task".to_owned(),
-            step: "step".to_owned(),
-            attempt: 1,
-            plugin: "agent".to_owned(),
-            now_unix_ms: 0,
-            deadline: Instant::now() + Duration::from_secs(60),
-            meter: Arc::new(Meter::default()),
-            cancel: CancellationToken::new(),
-            sequence: Arc::default(),
-        };
-        Setup {
-            broker: broker.unwrap(),
-            caller,
-        }
-    }
-
-    async fn ask(&self, request: Request) -> Result<Response, LlmError> {
-        self.broker.complete(&self.caller, request).await
-    }
+fn asking_for(base_url: &str, model: &str, key: Option<&str>, timeout: Duration) -> Setup {
+    let provider = OpenAi::new(OpenAiConfig {
+        base_url: base_url.to_owned(),
+        model: model.to_owned(),
+        api_key: key.map(Secret::new),
+    });
+    Setup::new(Arc::new(provider.unwrap()), timeout)
 }
 
 const LONG: Duration = Duration::from_secs(30);
@@ -91,20 +40,11 @@ fn message(role: Role, content: Vec<Part>) -> Message {
 }
 
 fn plain() -> Request {
-    Request {
-        model: "default".to_owned(),
-        messages: vec![message(Role::User, vec![Part::Text(PROMPT.to_owned())])],
-        tools: Vec::new(),
-        response_format: ResponseFormat::Text,
-        max_tokens: None,
-        temperature: None,
-        seed: None,
-        stop: Vec::new(),
-    }
+    question(PROMPT)
 }
 
 async fn told_by(server: &FakeOpenAi) -> LlmError {
-    Setup::new(&server.base_url, LONG)
+    asking(&server.base_url, LONG)
         .ask(plain())
         .await
         .unwrap_err()
@@ -118,7 +58,7 @@ fn unavailable(text: &str) -> LlmError {
 async fn a_whole_conversation_arrives_and_its_answer_comes_back_priced() {
     let content = json!({ "role": "assistant", "content": "{\"vendor\":\"Acme\"}" });
     let server = FakeOpenAi::answering(&completion(content, "stop")).await;
-    let setup = Setup::new(&server.base_url, LONG);
+    let setup = asking(&server.base_url, LONG);
     let call = ToolCall {
         id: "call-1".to_owned(),
         name: "vendor.find".to_owned(),
@@ -242,7 +182,7 @@ async fn a_whole_conversation_arrives_and_its_answer_comes_back_priced() {
 async fn what_is_not_asked_for_is_not_sent() {
     let content = json!({ "role": "assistant", "content": "hello" });
     let server = FakeOpenAi::answering(&completion(content, "stop")).await;
-    Setup::with(&server.base_url, "team::x-high", None, LONG)
+    asking_for(&server.base_url, "team::x-high", None, LONG)
         .ask(plain())
         .await
         .unwrap();
@@ -267,10 +207,7 @@ async fn a_json_object_can_be_asked_for_without_a_schema() {
         response_format: ResponseFormat::JsonObject,
         ..plain()
     };
-    Setup::new(&server.base_url, LONG)
-        .ask(request)
-        .await
-        .unwrap();
+    asking(&server.base_url, LONG).ask(request).await.unwrap();
     assert_eq!(
         server.seen()[0].body["response_format"],
         json!({ "type": "json_object" })
@@ -297,7 +234,7 @@ async fn tool_calls_come_back_under_the_names_they_were_offered() {
         output_schema: None,
         effect: EffectKind::ReadOnly,
     });
-    let answer = Setup::new(&server.base_url, LONG)
+    let answer = asking(&server.base_url, LONG)
         .ask(request)
         .await
         .unwrap()
@@ -343,7 +280,7 @@ async fn every_reason_to_stop_has_its_word() {
     ];
     for (content, reason, finish) in table {
         let server = FakeOpenAi::answering(&completion(content, reason)).await;
-        let answer = Setup::new(&server.base_url, LONG)
+        let answer = asking(&server.base_url, LONG)
             .ask(plain())
             .await
             .unwrap()
@@ -363,7 +300,7 @@ async fn usage_that_is_not_reported_is_estimated_and_says_so() {
         let mut body = completion(content.clone(), "stop");
         body["usage"] = usage;
         let server = FakeOpenAi::answering(&body).await;
-        let setup = Setup::new(&server.base_url, LONG);
+        let setup = asking(&server.base_url, LONG);
         let answer = setup.ask(plain()).await.unwrap().completion;
         assert!(answer.usage_estimated);
         let characters = PROMPT.len() as u64;
@@ -433,7 +370,7 @@ async fn a_request_the_provider_refuses_says_why_without_the_key() {
 async fn an_answer_that_never_ends_is_a_timeout() {
     let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 9\r\n\r\n{";
     let server = FakeOpenAi::start(head.as_bytes().to_vec(), Then::KeepOpen).await;
-    let setup = Setup::new(&server.base_url, Duration::from_millis(150));
+    let setup = asking(&server.base_url, Duration::from_millis(150));
     assert_eq!(setup.ask(plain()).await.unwrap_err(), LlmError::Timeout);
     let effects = setup.caller.meter.records().effects;
     assert_eq!((effects[0].outcome, effects[0].cost_micros), ("timeout", 0));
@@ -495,7 +432,7 @@ async fn nobody_listening_is_unavailable() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base_url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    let error = Setup::new(&base_url, LONG).ask(plain()).await.unwrap_err();
+    let error = asking(&base_url, LONG).ask(plain()).await.unwrap_err();
     assert_eq!(error, unavailable("no connection to the provider"));
 }
 
@@ -531,7 +468,7 @@ async fn a_redirect_is_not_followed() {
 #[tokio::test]
 async fn a_request_that_would_lose_a_part_on_the_way_is_refused() {
     let server = FakeOpenAi::answering(&Value::Null).await;
-    let setup = Setup::new(&server.base_url, LONG);
+    let setup = asking(&server.base_url, LONG);
     let call = |arguments: &str| {
         Part::Call(ToolCall {
             id: "c".to_owned(),
@@ -599,7 +536,7 @@ async fn a_request_that_would_lose_a_part_on_the_way_is_refused() {
 #[tokio::test]
 async fn a_cancelled_call_ends_at_once() {
     let server = FakeOpenAi::start(Vec::new(), Then::KeepOpen).await;
-    let setup = Setup::new(&server.base_url, LONG);
+    let setup = asking(&server.base_url, LONG);
     let cancel = setup.caller.cancel.clone();
     let asked = async {
         while server.seen().is_empty() {
