@@ -142,12 +142,10 @@ fn wrong_number(number: &Number, key: &Key) -> Number {
     let Some(&at) = digits.get(key.below("digit", digits.len())) else {
         return number.clone();
     };
-    let longer = text
-        .bytes()
-        .nth(at + 1)
-        .is_some_and(|next| next.is_ascii_digit());
+    let bytes = text.as_bytes();
+    let longer = bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
     let leading = digits.first() == Some(&at) && longer;
-    let changed = other_digit(text.bytes().nth(at).unwrap_or(b'0'), leading, key);
+    let changed = other_digit(bytes.get(at).copied().unwrap_or(b'0'), leading, key);
     let changed = replace(&text, at, 1, changed.encode_utf8(&mut [0]));
     changed.parse().unwrap_or_else(|_| number.clone())
 }

@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_rate_that_is_none_is_refused_by_name() {
-        let set: [(&str, fn(&mut FaultModel, f64)); 9] = [
+        type Set = fn(&mut FaultModel, f64);
+        let set: [(&str, Set); 9] = [
             ("hallucination", |m, v| m.hallucination = v),
             ("flip", |m, v| m.flip = v),
             ("omission", |m, v| m.omission = v),
