@@ -1,2 +1,31 @@
-//! placeholder
-fn main() {}
+//! The command line of Hotcell: parse, do, exit.
+
+mod bench;
+mod build;
+mod check;
+mod cli;
+mod data;
+mod inspect;
+mod manifest;
+mod report;
+mod results;
+mod run;
+mod score;
+mod screen;
+mod wire;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    screen::install(&cli.output);
+    match cli::dispatch(cli) {
+        Ok(exit) => ExitCode::from(exit.code()),
+        Err(problem) => {
+            screen::problem(problem.report);
+            ExitCode::from(problem.exit.code())
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! `hotcell check`: everything that can be known without running. Builds
+//! nothing: of a plugin in source it reads the manifest, of a component the
+//! bytes.
+
+use std::path::Path;
+
+use clap::Args;
+use hotcell_broker::{Access, Capability, policy};
+use hotcell_runtime::manifest::{self, Kind, Manifest};
+use serde_json::json;
+
+use crate::cli::{Exit, Output, Problem, WorkflowArgs};
+use crate::manifest::Checked;
+use crate::manifest::records::load_records;
+use crate::{screen, wire};
+
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    workflow: WorkflowArgs,
+}
+
+pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
+    let checked = wire::read(&args.workflow)?;
+    let workflow = &checked.workflow;
+    let input = &workflow.input;
+    let records = load_records(&input.file, &input.id)
+        .map_err(|problem| Problem::new(Exit::Files, problem))?;
+    let mut manifests = Vec::new();
+    for (name, plugin) in &workflow.plugins {
+        let manifest = manifest_of(&plugin.source)?;
+        if manifest.name != *name {
+            let report = miette::miette!(
+                help = "grants are by name, so the workflow must use the name in the manifest",
+                "`{}` calls itself `{}`, the workflow calls it `{name}`",
+                plugin.source.display(),
+                manifest.name
+            );
+            return Err(Problem::new(Exit::Plugin, report));
+        }
+        manifests.push(manifest);
+    }
+    let kind_of = |name: &str| manifests.iter().find(|m| m.name == name).map(|m| m.kind);
+    for (name, must, role) in wire::roles(workflow) {
+        if let Some(kind) = kind_of(name) {
+            wire::expect_kind(name, kind, must, role)?;
+        }
+    }
+    for (alias, model) in &checked.host.models {
+        if let Some(source) = wire::plugin_of(model) {
+            let manifest = manifest_of(source)?;
+            let role = format!("`plugin` of the model `{alias}`");
+            wire::expect_kind(&manifest.name, manifest.kind, Kind::Model, &role)?;
+        }
+    }
+    let mut warnings: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();
+    for warning in &checked.warnings {
+        screen::warning(warning.clone());
+    }
+    for text in ungranted(&checked, &manifests) {
+        screen::note(&format!("note: {text}"));
+        warnings.push(text);
+    }
+    for bad in &records.bad {
+        let text = format!("record {} will not be run: {}", bad.index, bad.why);
+        screen::note(&format!("note: {text}"));
+        warnings.push(text);
+    }
+    let plan = wire::plan(workflow);
+    screen::result(&match output.json {
+        true => json!({
+            "workflow": plan.name,
+            "records": records.good.len(),
+            "plugins": manifests,
+            "warnings": warnings,
+        })
+        .to_string(),
+        false => format!(
+            "{}: {} steps, {} plugins, {} records; {}",
+            plan.name,
+            workflow.steps.len(),
+            workflow.plugins.len(),
+            records.good.len(),
+            match warnings.len() {
+                0 => "nothing to remark".to_owned(),
+                n => format!("{n} remarks"),
+            }
+        ),
+    });
+    Ok(Exit::Done)
+}
+
+/// What plugins ask for and the policy does not grant. No error: a plugin may be
+/// meant to do without.
+fn ungranted(checked: &Checked, manifests: &[Manifest]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for manifest in manifests {
+        for request in &manifest.requests {
+            let access = Access {
+                plugin: &manifest.name,
+                capability: request.capability,
+                resource: &request.resource,
+            };
+            if policy::decide(&checked.policy.policy, access).is_err() {
+                let line = policy::line_that_allows(access);
+                let what = format!("{} `{}`", request.capability.name(), request.resource);
+                notes.push(format!(
+                    "`{}` asks for {what}, which is not granted; policy.toml would with: {line}",
+                    manifest.name
+                ));
+            }
+            let tools = checked.workflow.tools.is_empty();
+            if request.capability == Capability::Tools && tools {
+                notes.push(format!(
+                    "`{}` asks for a tool; the run has none",
+                    manifest.name
+                ));
+            }
+        }
+    }
+    notes
+}
+
+/// A plugin's manifest without building it.
+fn manifest_of(source: &Path) -> Result<Manifest, Problem> {
+    if !source.is_dir() {
+        let bytes = wire::read_component(source)?;
+        return hotcell_runtime::inspect(&bytes)
+            .map(|inspection| inspection.manifest)
+            .map_err(|error| wire::not_a_plugin(source, &error));
+    }
+    let path = source.join("hotcell.toml");
+    let refuse = |why: String| {
+        let help = "every plugin has a `hotcell.toml` beside its Cargo.toml";
+        let report = miette::miette!(help = help, "`{}`: {why}", path.display());
+        Problem::new(Exit::Plugin, report)
+    };
+    let bytes = std::fs::read(&path).map_err(|e| refuse(e.to_string()))?;
+    manifest::parse(&bytes).map_err(|e| refuse(e.to_string()))
+}

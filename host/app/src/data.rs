@@ -1,0 +1,92 @@
+//! Data sets made here: the same seed gives the same bytes on every machine, for
+//! ever.
+//!
+//! A set is records, gold answers in a file of their own, and whatever else the
+//! tools need. Nothing here reads or writes a file, and no record carries its
+//! own answer: what an agent is given must not hold the label.
+
+pub(crate) mod draw;
+pub(crate) mod invoices;
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::{Exit, Output, Problem};
+use crate::screen;
+
+#[derive(Args)]
+pub(crate) struct DataArgs {
+    /// Which set; `invoices` is the only one today
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(SETS.map(|set| set.name)))]
+    set: String,
+    /// Decides every draw: equal seeds give equal files
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+    /// Where to write the files
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    out: PathBuf,
+}
+
+/// Makes a set and writes its files.
+pub(crate) fn command(args: &DataArgs, output: Output) -> Result<Exit, Problem> {
+    let Some(set) = set(&args.set) else {
+        return Err(Problem::failed("no such set"));
+    };
+    let mut written = Vec::new();
+    for file in (set.files)(args.seed) {
+        let path = args.out.join(file.name);
+        std::fs::create_dir_all(&args.out)
+            .and_then(|()| std::fs::write(&path, file.text))
+            .map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
+        written.push(path.display().to_string());
+    }
+    screen::result(&match output.json {
+        true => {
+            serde_json::json!({"set": set.name, "seed": args.seed, "files": written}).to_string()
+        }
+        false => format!("{}\n{}", set.about, written.join("\n")),
+    });
+    Ok(Exit::Done)
+}
+
+/// One file of a set.
+pub(crate) struct File {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// Its text, with a newline at the end.
+    pub(crate) text: String,
+}
+
+/// A data set that can be made.
+pub(crate) struct Set {
+    /// The word used on the command line.
+    pub(crate) name: &'static str,
+    /// One line about it.
+    pub(crate) about: &'static str,
+    /// Its files for a seed.
+    pub(crate) files: fn(u64) -> Vec<File>,
+}
+
+/// Every set, in the order they are listed.
+pub(crate) const SETS: [Set; 1] = [Set {
+    name: "invoices",
+    about: "100 invoices: 15 with an OCR fault, 10 with a missing field, 8 duplicates",
+    files: |seed| invoices::generate(seed).files(),
+}];
+
+/// The set of this name.
+pub(crate) fn set(name: &str) -> Option<&'static Set> {
+    SETS.iter().find(|set| set.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_set_is_found_by_its_name_and_by_nothing_else() {
+        assert_eq!(set("invoices").map(|set| set.name), Some("invoices"));
+        assert!(set("invoice").is_none());
+    }
+}

@@ -1,0 +1,289 @@
+//! The results as people read them.
+
+use std::fmt::Write;
+
+use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+
+use crate::results::{Results, ScoreResult, TallyResult};
+
+/// The whole report, ready to print.
+pub(crate) fn render(results: &Results, colours: bool) -> String {
+    let mut text = String::new();
+    head(&mut text, results, colours);
+    if let Some(score) = &results.score {
+        section(&mut text, score_table(score));
+    }
+    section(&mut text, plugin_table(results));
+    trouble(&mut text, results);
+    text.trim_end().to_owned()
+}
+
+fn head(text: &mut String, results: &Results, colours: bool) {
+    let totals = &results.totals;
+    if results.simulated {
+        let label = "SIMULATED: answers, tokens, cost and latency come from a simulated model";
+        let line = if colours {
+            format!("\x1b[1;33m{label}\x1b[0m")
+        } else {
+            label.to_owned()
+        };
+        let _ = writeln!(text, "{line}");
+    }
+    let mut table = table();
+    let mut row = |name: &str, value: String| {
+        table.add_row([name.to_owned(), value]);
+    };
+    let ends = [
+        ("success", totals.success),
+        ("validation failed", totals.validation_failed),
+        ("timeout", totals.timeout),
+        ("failure", totals.failure),
+        ("cancelled", totals.cancelled),
+        ("unreadable", results.bad_records.len() as u64),
+    ];
+    let ends = ends
+        .iter()
+        .filter(|(_, n)| *n > 0)
+        .map(|(name, n)| format!("{n} {name}"));
+    row("workflow", results.workflow.clone());
+    row(
+        "records",
+        format!(
+            "{}: {}",
+            totals.records,
+            ends.collect::<Vec<_>>().join(", ")
+        ),
+    );
+    for model in &results.models {
+        let faults = model.faults.iter().map(|(name, n)| format!("{n} {name}"));
+        let faults = faults.collect::<Vec<_>>().join(", ");
+        let injected = if faults.is_empty() {
+            faults
+        } else {
+            format!("; injected {faults}")
+        };
+        row(
+            "model",
+            format!("{} = {}{injected}", model.alias, model.what),
+        );
+    }
+    let latency = &results.latency;
+    let clock = if latency.simulated {
+        " (simulated clock)"
+    } else {
+        ""
+    };
+    row(
+        "latency per record",
+        format!(
+            "P50 {}, P95 {}{clock}",
+            time(latency.p50_micros),
+            time(latency.p95_micros)
+        ),
+    );
+    row(
+        "on this machine",
+        format!(
+            "P50 {}, P95 {} per record, {} in all, {} at once",
+            time(latency.host_p50_micros),
+            time(latency.host_p95_micros),
+            time(totals.wall_micros),
+            totals.concurrency
+        ),
+    );
+    row(
+        "calls",
+        format!(
+            "{} LLM ({} failed), {} tool, {} repairs, {} cells",
+            totals.llm_calls, totals.llm_errors, totals.tool_calls, totals.repairs, totals.cells
+        ),
+    );
+    let estimated = if totals.tokens_estimated {
+        " (estimated)"
+    } else {
+        ""
+    };
+    row(
+        "tokens",
+        format!(
+            "{} in, {} out{estimated}",
+            totals.input_tokens, totals.output_tokens
+        ),
+    );
+    row("cost", usd(totals.cost_micros));
+    section(text, table);
+}
+
+fn score_table(score: &ScoreResult) -> Table {
+    let mut table = table();
+    let group = score.grouped_by.clone().unwrap_or_default();
+    let fields = score.all.fields.iter().map(|(field, _)| field.clone());
+    table.set_header(
+        [group, "right".to_owned(), "95 %".to_owned()]
+            .into_iter()
+            .chain(fields),
+    );
+    let row = |name: &str, tally: &TallyResult| {
+        let (low, high) = tally.interval;
+        let rate = format!("{:.0}–{:.0} %", low * 100.0, high * 100.0);
+        let fields = tally.fields.iter().map(|(_, right)| right.to_string());
+        let joint = format!("{}/{}", tally.right, tally.of);
+        [name.to_owned(), joint, rate]
+            .into_iter()
+            .chain(fields)
+            .collect::<Vec<_>>()
+    };
+    for (name, tally) in &score.groups {
+        table.add_row(row(name, tally));
+    }
+    table.add_row(row("all", &score.all));
+    right_align(&mut table, 1);
+    table
+}
+
+fn plugin_table(results: &Results) -> Table {
+    let mut table = table();
+    table.set_header([
+        "plugin",
+        "kind",
+        "digest",
+        "calls",
+        "P50",
+        "fuel P50",
+        "fuel max",
+        "peak memory",
+        "ends",
+    ]);
+    for plugin in &results.plugins {
+        let ends = plugin.ends.iter().map(|(end, n)| format!("{n} {end}"));
+        let ends = ends.collect::<Vec<_>>().join(", ");
+        table.add_row([
+            plugin.name.clone(),
+            plugin.kind.to_string(),
+            plugin.digest.short(),
+            plugin.calls.to_string(),
+            time(plugin.wall_p50_micros),
+            count(plugin.fuel_p50),
+            count(plugin.fuel_max),
+            format!("{} KiB", plugin.peak_memory / 1024),
+            if ends.is_empty() {
+                "all ok".to_owned()
+            } else {
+                ends
+            },
+        ]);
+    }
+    for column in 3..8 {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn trouble(text: &mut String, results: &Results) {
+    for refused in &results.refusals {
+        let r = &refused.refusal;
+        let _ = writeln!(
+            text,
+            "refused {} times: {}: {}",
+            refused.count, r.plugin, r.reason
+        );
+        if let Some(line) = &r.allow_with {
+            let _ = writeln!(text, "  policy.toml would allow it with: {line}");
+        }
+    }
+    for stopped in &results.stopped {
+        let _ = writeln!(
+            text,
+            "stopped {} times: {}: {}",
+            stopped.count, stopped.plugin, stopped.end
+        );
+    }
+    if results.refusals.is_empty() && results.stopped.is_empty() {
+        let _ = writeln!(text, "refusals and traps: none");
+    }
+    for error in &results.errors {
+        let example: String = error.example.chars().take(160).collect();
+        let _ = writeln!(
+            text,
+            "{} × {} in {}: {example}",
+            error.count, error.code, error.step
+        );
+    }
+    for bad in &results.bad_records {
+        let _ = writeln!(text, "record {} was not run: {}", bad.index, bad.why);
+    }
+    if let Some(score) = &results.score
+        && !score.without_gold.is_empty()
+    {
+        let _ = writeln!(
+            text,
+            "{} records have no gold answer",
+            score.without_gold.len()
+        );
+    }
+}
+
+fn table() -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_FULL_CONDENSED);
+    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+}
+
+fn right_align(table: &mut Table, from: usize) {
+    for column in table.column_iter_mut().skip(from) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+}
+
+fn section(text: &mut String, table: Table) {
+    let _ = writeln!(text, "{table}");
+}
+
+/// Micro-dollars as dollars, exactly.
+pub(crate) fn usd(micros: u64) -> String {
+    format!("{}.{:06} USD", micros / 1_000_000, micros % 1_000_000)
+}
+
+/// A time a person can compare: three digits or so.
+pub(crate) fn time(micros: u64) -> String {
+    match micros {
+        0..1_000 => format!("{micros} µs"),
+        1_000..1_000_000 => format!("{:.1} ms", micros as f64 / 1e3),
+        _ => format!("{:.2} s", micros as f64 / 1e6),
+    }
+}
+
+/// A large number a person can compare.
+fn count(number: u64) -> String {
+    match number {
+        0..10_000 => number.to_string(),
+        10_000..10_000_000 => format!("{} k", number / 1_000),
+        _ => format!("{} M", number / 1_000_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_is_shown_to_the_last_micro_dollar() {
+        assert_eq!(usd(0), "0.000000 USD");
+        assert_eq!(usd(1_234_567), "1.234567 USD");
+    }
+
+    #[test]
+    fn times_and_counts_keep_about_three_digits() {
+        assert_eq!(
+            [time(999), time(1_500), time(2_345_678)],
+            ["999 µs", "1.5 ms", "2.35 s"]
+        );
+        assert_eq!(
+            [count(9_999), count(123_456), count(12_345_678)],
+            ["9999", "123 k", "12 M"]
+        );
+    }
+}

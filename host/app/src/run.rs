@@ -1,0 +1,187 @@
+//! `hotcell run`: a workflow over all its records.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::Args;
+use hotcell_workflow::engine::Report;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::{Exit, Output, Problem, WorkflowArgs};
+use crate::manifest::Checked;
+use crate::manifest::records::{Records, load_records};
+use crate::results::{Facts, Results};
+use crate::score::Gold;
+use crate::wire::{self, Options};
+use crate::{report, screen};
+
+#[derive(Args)]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    workflow: WorkflowArgs,
+    /// Write the machine-readable result here
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Records worked on at once: 1 to 5000
+    #[arg(long, value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u16).range(1..=5000))]
+    concurrency: u16,
+    /// Only the first N records
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Write every value that is handed to a plugin here, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    tape: Option<PathBuf>,
+    /// Where compiled plugins are kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit, Problem> {
+    let checked = wire::read(&args.workflow)?;
+    for warning in &checked.warnings {
+        screen::warning(warning.clone());
+    }
+    let input = &checked.workflow.input;
+    let mut records = load_records(&input.file, &input.id)
+        .map_err(|problem| Problem::new(Exit::Files, problem))?;
+    if let Some(limit) = args.limit {
+        records.good.truncate(limit);
+    }
+    let gold = gold(&checked)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Problem::failed)?;
+    runtime.block_on(go(&args, &checked, records, gold, output))
+}
+
+async fn go(
+    args: &RunArgs,
+    checked: &Checked,
+    records: Records,
+    gold: Option<Gold>,
+    output: Output,
+) -> Result<Exit, Problem> {
+    let options = Options {
+        concurrency: usize::from(args.concurrency),
+        state: args.state.clone().unwrap_or_else(wire::default_state),
+        tape: args.tape.clone(),
+    };
+    let assembly = wire::assemble(checked, &options).await?;
+    screen::detail(&format!("compiled {} components", assembly.compiled));
+    for model in &assembly.models {
+        screen::note(&format!("model {}: {}", model.alias, model.what));
+    }
+
+    let cancel = CancellationToken::new();
+    let listener = tokio::spawn(listen(cancel.clone()));
+    let bar = screen::bar(records.good.len());
+    let (failed, bar_view) = (AtomicU64::new(0), bar.clone());
+    let started = Instant::now();
+    let starts = records.good.iter().map(wire::start_record).collect();
+    let ended = |report: &Report| {
+        if report.status != "success" {
+            failed.fetch_add(1, Ordering::Relaxed);
+        }
+        for line in &report.records.log {
+            let who = format!(
+                "{} {} {}.{}",
+                report.task, line.plugin, line.step, line.attempt
+            );
+            bar_view.suspend(|| screen::detail(&format!("{who}: {}", line.text)));
+        }
+        bar_view.set_message(format!(
+            "{} without success",
+            failed.load(Ordering::Relaxed)
+        ));
+        bar_view.inc(1);
+    };
+    let reports = Arc::clone(&assembly.engine)
+        .run_all(starts, options.concurrency, &cancel, ended)
+        .await;
+    bar.finish_and_clear();
+    listener.abort();
+
+    let facts = Facts {
+        checked,
+        assembly: &assembly,
+        records: &records,
+        gold: gold.as_ref(),
+        wall: started.elapsed(),
+        concurrency: options.concurrency,
+    };
+    let results = Results::new(&facts, &reports);
+    let text = serde_json::to_string_pretty(&results).map_err(Problem::failed)?;
+    if let Some(path) = &args.out {
+        std::fs::write(path, format!("{text}\n"))
+            .map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
+    }
+    match output.json {
+        true => screen::result(&text),
+        false => screen::result(&report::render(&results, screen::colours())),
+    }
+    let exit = exit(&results, cancel.is_cancelled());
+    if exit != Exit::Done {
+        screen::note(&ending(&results, exit));
+    }
+    Ok(exit)
+}
+
+/// The first Ctrl-C ends the runs, the second ends the process.
+async fn listen(cancel: CancellationToken) {
+    if tokio::signal::ctrl_c().await.is_ok() {
+        screen::note("stopping; press Ctrl-C again to stop at once");
+        cancel.cancel();
+    }
+    if tokio::signal::ctrl_c().await.is_ok() {
+        std::process::exit(i32::from(Exit::Interrupted.code()));
+    }
+}
+
+fn exit(results: &Results, cancelled: bool) -> Exit {
+    if cancelled {
+        Exit::Interrupted
+    } else if results.totals.success == 0 {
+        Exit::NothingSucceeded
+    } else if !results.bad_records.is_empty() {
+        Exit::BadRecords
+    } else {
+        Exit::Done
+    }
+}
+
+fn ending(results: &Results, exit: Exit) -> String {
+    let totals = &results.totals;
+    match exit {
+        Exit::Interrupted => {
+            format!(
+                "stopped: {} of {} records finished",
+                totals.finished(),
+                totals.records
+            )
+        }
+        Exit::NothingSucceeded => "not one record succeeded".to_owned(),
+        _ => format!(
+            "{} records of the input could not be run",
+            results.bad_records.len()
+        ),
+    }
+}
+
+fn gold(checked: &Checked) -> Result<Option<Gold>, Problem> {
+    let Some(spec) = &checked.workflow.score else {
+        return Ok(None);
+    };
+    let shown = spec.gold.display();
+    let wrong = |why: String| {
+        let report = miette::miette!(help = "see `score` in the workflow", "`{shown}`: {why}");
+        Problem::new(Exit::Files, report)
+    };
+    let text = std::fs::read_to_string(&spec.gold).map_err(|e| wrong(e.to_string()))?;
+    Gold::parse(&text, &spec.fields, spec.group_by.as_deref())
+        .map(Some)
+        .map_err(|e| wrong(e.to_string()))
+}

@@ -1,0 +1,533 @@
+//! The composition root: checked files in, a ready engine out. The only file
+//! that names every crate.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hotcell_broker::llm::{LlmProvider, Origin};
+use hotcell_broker::meter::Meter;
+use hotcell_broker::provider::faults::{FaultLog, Faulty};
+use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
+use hotcell_broker::provider::scripted::Scripted;
+use hotcell_broker::provider::secret::Secret;
+use hotcell_broker::tool::ToolProvider;
+use hotcell_broker::{Broker, Caller, Policy, Route};
+use hotcell_runtime::manifest::{Kind, Limits};
+use hotcell_runtime::{
+    Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings, Tape, ToolPlugin,
+};
+use hotcell_store::Digest;
+use hotcell_workflow::engine::{self, Engine};
+use hotcell_workflow::patterns::sequential::Sequential;
+use hotcell_workflow::plan::{self, Plan};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::build;
+use crate::cli::{Exit, Problem, WorkflowArgs};
+use crate::manifest::endpoint::choose;
+use crate::manifest::host::{ApiKey, Model, Provider};
+use crate::manifest::records::Record;
+use crate::manifest::workflow::{Pattern, Workflow};
+use crate::manifest::{Checked, Files, problem};
+use crate::screen;
+
+/// Reads and checks the files a workflow consists of, `--model` included.
+pub(crate) fn read(args: &WorkflowArgs) -> Result<Checked, Problem> {
+    let files = Files {
+        workflow: args.workflow.clone(),
+        host: args.host.clone(),
+        policy: args.policy.clone(),
+    };
+    let wrong = |problem: problem::Problem| Problem::new(Exit::Files, problem);
+    let mut checked =
+        crate::manifest::check(&files).map_err(|list| Problem::new(Exit::Files, list))?;
+    if let Some(model) = &args.model {
+        let choice = choose(model, args.price.as_deref()).map_err(wrong)?;
+        checked.host.set_default(choice).map_err(wrong)?;
+    }
+    Ok(checked)
+}
+
+/// Everything a run needs.
+pub(crate) struct Assembly {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) plugins: Vec<Arc<Plugin>>,
+    pub(crate) models: Vec<ModelInUse>,
+    /// Components that had to be compiled.
+    pub(crate) compiled: u64,
+    /// Keeps the sandbox alive.
+    _runtime: Runtime,
+}
+
+/// A model that the run may call.
+pub(crate) struct ModelInUse {
+    pub(crate) alias: String,
+    /// What answers, in words: `sim over reference-solver, seed 42`.
+    pub(crate) what: String,
+    pub(crate) origin: Origin,
+    /// Injected faults, for simulations.
+    pub(crate) faults: Option<FaultLog>,
+}
+
+/// What the operator chose for this run.
+pub(crate) struct Options {
+    /// Runs at once.
+    pub(crate) concurrency: usize,
+    /// Where compiled components are kept.
+    pub(crate) state: PathBuf,
+    /// Where to write what guests were handed.
+    pub(crate) tape: Option<PathBuf>,
+}
+
+/// Builds, loads and connects everything.
+pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Assembly, Problem> {
+    install_ring();
+    let workflow = &checked.workflow;
+    let aliases = granted_aliases(checked);
+    let models: BTreeMap<&String, &Model> = checked
+        .host
+        .models
+        .iter()
+        .filter(|(alias, _)| aliases.contains(*alias))
+        .collect();
+
+    let mut sources: Vec<&Path> = workflow
+        .plugins
+        .values()
+        .map(|p| p.source.as_path())
+        .collect();
+    sources.extend(models.values().filter_map(|model| plugin_of(model)));
+    let components = components(&sources)?;
+
+    let cells = u32::try_from(options.concurrency)
+        .unwrap_or(u32::MAX)
+        .clamp(1, 10_000);
+    let settings = Settings {
+        cells,
+        leaf_cells: cells.saturating_mul(2).clamp(16, 1024),
+        artifacts: Some(options.state.join("artifacts")),
+        ..Settings::default()
+    };
+    let runtime = Runtime::new(&settings).map_err(Problem::failed)?;
+    let cells = runtime.cells(tape(options.tape.as_deref())?);
+
+    let mut plugins = BTreeMap::new();
+    for (name, declared) in &workflow.plugins {
+        let path = component_of(&components, &declared.source);
+        let limits = Limits {
+            fuel: declared.limits.fuel,
+            memory_mib: declared.limits.memory_mib,
+            deadline_ms: declared.limits.deadline_ms,
+        };
+        let config = Value::Object(declared.config.clone()).to_string();
+        let plugin = load(&runtime, path, limits, &config)?;
+        expect_name(name, &plugin, path)?;
+        plugins.insert(name.clone(), plugin);
+    }
+    for (name, kind, role) in roles(workflow) {
+        if let Some(plugin) = plugins.get(name) {
+            expect_kind(name, plugin.manifest.kind, kind, role)?;
+        }
+    }
+
+    let mut solvers: BTreeMap<PathBuf, Arc<Plugin>> = BTreeMap::new();
+    let mut routes = BTreeMap::new();
+    let mut in_use = Vec::new();
+    for (alias, model) in models {
+        let solver = match plugin_of(model) {
+            None => None,
+            Some(source) => {
+                let path = component_of(&components, source);
+                let plugin = match solvers.get(path) {
+                    Some(plugin) => Arc::clone(plugin),
+                    None => load(&runtime, path, Limits::default(), "{}")?,
+                };
+                let name = plugin.manifest.name.clone();
+                expect_kind(
+                    &name,
+                    plugin.manifest.kind,
+                    Kind::Model,
+                    "a model's `plugin`",
+                )?;
+                solvers.insert(path.to_owned(), Arc::clone(&plugin));
+                Some(plugin)
+            }
+        };
+        let (provider, info) = provider(alias, model, solver, &cells)?;
+        let route = Route {
+            provider,
+            price: model.price,
+            timeout: model.timeout,
+        };
+        routes.insert(alias.clone(), route);
+        in_use.push(info);
+    }
+
+    let tools = tools(workflow, &plugins, &cells).await?;
+    let policy = checked.policy.policy.clone();
+    let broker = Broker::new(policy, routes, tools).map_err(|e| {
+        Problem::new(
+            Exit::Plugin,
+            miette::miette!(help = "name only one of the plugins under `tools`", "{e}"),
+        )
+    })?;
+    let all = plugins
+        .values()
+        .chain(solvers.values())
+        .map(Arc::clone)
+        .collect();
+    let engine = Engine::new(plan(workflow), cells, broker, plugins, "local".to_owned())
+        .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
+    Ok(Assembly {
+        engine: Arc::new(engine),
+        plugins: all,
+        models: in_use,
+        compiled: runtime.compiled(),
+        _runtime: runtime,
+    })
+}
+
+/// The aliases that some plugin of the workflow may call. Others are not even
+/// connected.
+pub(crate) fn granted_aliases(checked: &Checked) -> BTreeSet<&String> {
+    let of_workflow = |name: &String| checked.workflow.plugins.contains_key(name);
+    let grants = checked
+        .policy
+        .policy
+        .plugin
+        .iter()
+        .filter(|(name, _)| of_workflow(name));
+    grants.flat_map(|(_, grants)| &grants.llm).collect()
+}
+
+/// Every plugin's role: its name, the kind it must be, and where it is named.
+pub(crate) fn roles(workflow: &Workflow) -> Vec<(&str, Kind, &'static str)> {
+    let mut roles = Vec::new();
+    for step in &workflow.steps {
+        roles.push((step.agent.name.as_str(), Kind::Agent, "`agent`"));
+        roles.extend(
+            step.gates
+                .iter()
+                .map(|g| (g.name.as_str(), Kind::Validator, "`gates`")),
+        );
+    }
+    roles.extend(
+        workflow
+            .tools
+            .iter()
+            .map(|t| (t.name.as_str(), Kind::Tool, "`tools`")),
+    );
+    roles
+}
+
+/// Refuses a plugin of another kind than its place asks for.
+pub(crate) fn expect_kind(name: &str, is: Kind, must: Kind, role: &str) -> Result<(), Problem> {
+    if is == must {
+        return Ok(());
+    }
+    let help = format!("name a plugin of kind `{must}` there");
+    let report = miette::miette!(
+        help = help,
+        "`{name}` is of kind `{is}`; {role} takes `{must}`"
+    );
+    Err(Problem::new(Exit::Plugin, report))
+}
+
+fn expect_name(name: &str, plugin: &Plugin, path: &Path) -> Result<(), Problem> {
+    if plugin.manifest.name == name {
+        return Ok(());
+    }
+    let report = miette::miette!(
+        help = "grants are by name, so the workflow must use the name in the plugin's manifest",
+        "`{}` calls itself `{}`, the workflow calls it `{name}`",
+        path.display(),
+        plugin.manifest.name
+    );
+    Err(Problem::new(Exit::Plugin, report))
+}
+
+/// The plan a workflow means.
+pub(crate) fn plan(workflow: &Workflow) -> Plan {
+    let steps = workflow.steps.iter().map(|step| plan::Step {
+        id: step.id.name.clone(),
+        agent: step.agent.name.clone(),
+        kind: step.kind.clone(),
+        gates: step.gates.iter().map(|gate| gate.name.clone()).collect(),
+        repairs: step.repairs,
+    });
+    let pattern = match workflow.pattern {
+        Pattern::Sequential => plan::Pattern::Sequential(Sequential {
+            steps: steps.collect(),
+        }),
+    };
+    Plan {
+        name: workflow.name.clone(),
+        pattern,
+    }
+}
+
+/// The model plugin behind an alias, where there is one.
+pub(crate) fn plugin_of(model: &Model) -> Option<&Path> {
+    match &model.provider {
+        Provider::Sim { plugin, .. } | Provider::Plugin { plugin } => Some(plugin),
+        Provider::OpenAi { .. } | Provider::Scripted { .. } => None,
+    }
+}
+
+/// Components by source: built for folders, themselves for files.
+fn components(sources: &[&Path]) -> Result<BTreeMap<PathBuf, PathBuf>, Problem> {
+    let folders: BTreeSet<&Path> = sources
+        .iter()
+        .copied()
+        .filter(|path| path.is_dir())
+        .collect();
+    let folders: Vec<_> = folders.into_iter().map(Path::to_owned).collect();
+    if folders.is_empty() {
+        Ok(BTreeMap::new())
+    } else {
+        build::build(&folders)
+    }
+}
+
+fn component_of<'a>(components: &'a BTreeMap<PathBuf, PathBuf>, source: &'a Path) -> &'a Path {
+    components.get(source).map_or(source, PathBuf::as_path)
+}
+
+/// The bytes of a component's file, never more than the host would look at.
+pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Problem> {
+    let shown = path.display();
+    let size = std::fs::metadata(path).map(|m| m.len());
+    let bytes = match size {
+        Ok(size) if size > MAX_COMPONENT_BYTES as u64 => {
+            return Err(not_a_plugin(path, &LoadError::TooLarge(size as usize)));
+        }
+        _ => std::fs::read(path),
+    };
+    bytes.map_err(|error| {
+        let report = miette::miette!(
+            help = "check `source` in the workflow",
+            "cannot read the plugin `{shown}`: {error}"
+        );
+        Problem::new(Exit::Plugin, report)
+    })
+}
+
+/// Why a file is not a plugin, and what to do.
+pub(crate) fn not_a_plugin(path: &Path, error: &LoadError) -> Problem {
+    let help = match error {
+        LoadError::CoreModule => "link it as a component: `hotcell build FOLDER` does",
+        LoadError::Precompiled => "ask its author for the component, the `.wasm` before compiling",
+        LoadError::NoManifest | LoadError::Manifests(_) => {
+            "`hotcell_sdk::export!` embeds `hotcell.toml`; other toolchains add it as a section"
+        }
+        LoadError::World(_) => "build it against the contract in `wit/`",
+        LoadError::Manifest(_) => "mend its `hotcell.toml` and build it again",
+        LoadError::Limits(_) => "set `limits` for it in the workflow",
+        _ => "is this the right file, and is it whole?",
+    };
+    let text = hotcell_broker::text::line(&error.to_string(), hotcell_broker::text::LINE);
+    let report = miette::miette!(help = help, "`{}` cannot be loaded: {text}", path.display());
+    Problem::new(Exit::Plugin, report)
+}
+
+fn load(
+    runtime: &Runtime,
+    path: &Path,
+    limits: Limits,
+    config: &str,
+) -> Result<Arc<Plugin>, Problem> {
+    let bytes = read_component(path)?;
+    screen::detail(&format!(
+        "loading {} {}",
+        path.display(),
+        Digest::of(&bytes)
+    ));
+    let plugin = runtime.load(&bytes, limits, config);
+    plugin
+        .map(Arc::new)
+        .map_err(|error| not_a_plugin(path, &error))
+}
+
+fn provider(
+    alias: &str,
+    model: &Model,
+    solver: Option<Arc<Plugin>>,
+    cells: &Cells,
+) -> Result<(Arc<dyn LlmProvider>, ModelInUse), Problem> {
+    let wrong = |why: String, help: &'static str| {
+        let report = miette::miette!(help = help, "the model `{alias}` cannot be used: {why}");
+        Problem::new(Exit::Files, report)
+    };
+    let solved_by = solver
+        .as_ref()
+        .map(|s| s.manifest.name.clone())
+        .unwrap_or_default();
+    let plugin = solver.map(|plugin| ModelPlugin::new(cells.clone(), plugin));
+    let mut faults = None;
+    let (provider, what): (Arc<dyn LlmProvider>, _) = match (&model.provider, plugin) {
+        (
+            Provider::Sim {
+                seed,
+                faults: rates,
+                ..
+            },
+            Some(plugin),
+        ) => {
+            let faulty = Faulty::new(Arc::new(plugin), rates.clone(), *seed)
+                .map_err(|e| wrong(e.to_string(), "see `faults` in the host file"))?;
+            faults = Some(faulty.log());
+            (
+                Arc::new(faulty),
+                format!("sim over {solved_by}, seed {seed}"),
+            )
+        }
+        (Provider::Plugin { .. }, Some(plugin)) => {
+            (Arc::new(plugin), format!("the plugin {solved_by}"))
+        }
+        (
+            Provider::OpenAi {
+                endpoint,
+                model: name,
+                api_key,
+            },
+            _,
+        ) => {
+            let api_key = api_key.as_ref().map(key).transpose().map_err(|why| {
+                wrong(
+                    why,
+                    "set the key, or leave `api_key` out for a server that needs none",
+                )
+            })?;
+            let base_url = endpoint.base_url.clone();
+            let config = OpenAiConfig {
+                base_url: base_url.clone(),
+                model: name.clone(),
+                api_key,
+            };
+            let openai = OpenAi::new(config)
+                .map_err(|e| wrong(e.to_string(), "see `base_url` and `model`"))?;
+            (Arc::new(openai), format!("{name} at {base_url}"))
+        }
+        (Provider::Scripted { file }, _) => {
+            let shown = file.display();
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| wrong(format!("cannot read `{shown}`: {e}"), "see `file`"))?;
+            let scripted = Scripted::from_jsonl(&text)
+                .map_err(|e| wrong(format!("`{shown}`: {e}"), "mend the script"))?;
+            (Arc::new(scripted), format!("the script {shown}"))
+        }
+        _ => return Err(Problem::failed("a model's plugin was not loaded")),
+    };
+    let origin = provider.origin();
+    Ok((
+        provider,
+        ModelInUse {
+            alias: alias.to_owned(),
+            what,
+            origin,
+            faults,
+        },
+    ))
+}
+
+/// The key, from where the host file says it is. It goes from there into a
+/// [`Secret`] and is never printed.
+#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
+fn key(place: &ApiKey) -> Result<Secret, String> {
+    let text = match place {
+        ApiKey::Env(name) => std::env::var(name)
+            .map_err(|_| format!("the environment variable `{name}` is not set"))?,
+        ApiKey::File(path) => std::fs::read_to_string(path)
+            .map_err(|e| format!("cannot read the key file `{}`: {e}", path.display()))?,
+    };
+    match text.trim() {
+        "" => Err("its key is empty".to_owned()),
+        text => Ok(Secret::new(text)),
+    }
+}
+
+/// Asks each tool plugin what it offers.
+async fn tools(
+    workflow: &Workflow,
+    plugins: &BTreeMap<String, Arc<Plugin>>,
+    cells: &Cells,
+) -> Result<Vec<Arc<dyn ToolProvider>>, Problem> {
+    // Asking for specs is no work for anybody: no grants, no models, no tools.
+    let broker =
+        Broker::new(Policy::default(), BTreeMap::new(), Vec::new()).map_err(Problem::failed)?;
+    let mut tools: Vec<Arc<dyn ToolProvider>> = Vec::new();
+    for tool in &workflow.tools {
+        let Some(plugin) = plugins.get(&tool.name) else {
+            continue;
+        };
+        let caller = start_caller(&tool.name);
+        let tool_plugin = ToolPlugin::start(cells.clone(), Arc::clone(plugin), &broker, caller)
+            .await
+            .map_err(|why| {
+                let report = miette::miette!("the tool `{}` cannot start: {why}", tool.name);
+                Problem::new(Exit::Plugin, report)
+            })?;
+        tools.push(Arc::new(tool_plugin));
+    }
+    Ok(tools)
+}
+
+fn start_caller(plugin: &str) -> Caller {
+    Caller {
+        run: String::new(),
+        tenant: "local".to_owned(),
+        task: String::new(),
+        step: "start".to_owned(),
+        attempt: 1,
+        plugin: plugin.to_owned(),
+        now_unix_ms: now_unix_ms(),
+        deadline: tokio::time::Instant::now() + Duration::from_secs(30),
+        meter: Arc::new(Meter::default()),
+        cancel: CancellationToken::new(),
+        sequence: Arc::new(AtomicU32::new(0)),
+    }
+}
+
+fn tape(path: Option<&Path>) -> Result<Option<Tape>, Problem> {
+    let Some(path) = path else { return Ok(None) };
+    let file = std::fs::File::create(path)
+        .map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
+    Ok(Some(Tape::new(Box::new(file))))
+}
+
+/// A record as the engine takes it: with a run id and a moment.
+pub(crate) fn start_record(record: &Record) -> engine::Record {
+    engine::Record {
+        run: uuid::Uuid::now_v7().to_string(),
+        task: record.id.clone(),
+        input: record.value.to_string(),
+        now_unix_ms: now_unix_ms(),
+    }
+}
+
+/// The one reading of the wall clock.
+#[expect(clippy::disallowed_methods, reason = "time enters the program here")]
+pub(crate) fn now_unix_ms() -> u64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Where compiled components are kept when nobody says: the user's cache.
+#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
+pub(crate) fn default_state() -> PathBuf {
+    let from = |name: &str| {
+        std::env::var_os(name)
+            .filter(|v| !v.is_empty())
+            .map(PathBuf::from)
+    };
+    from("HOTCELL_STATE")
+        .or_else(|| Some(from("XDG_CACHE_HOME")?.join("hotcell")))
+        .or_else(|| Some(from("HOME")?.join(".cache").join("hotcell")))
+        .unwrap_or_else(|| PathBuf::from(".hotcell"))
+}
