@@ -2,8 +2,8 @@
 //! ever.
 //!
 //! A set is records, gold answers in a file of their own, and whatever else the
-//! tools need. Nothing here reads or writes a file, and no record carries its
-//! own answer: what an agent is given must not hold the label.
+//! tools need. Making a set touches no file, only the command writes one; and no
+//! record carries its own answer: what an agent is given must not hold the label.
 
 pub(crate) mod draw;
 pub(crate) mod invoices;
