@@ -1,0 +1,180 @@
+//! Files people write, turned into checked types, once: `workflow.yaml`,
+//! `host.toml`, `policy.toml` and the records.
+//!
+//! Unknown keys are errors, every problem is shown at its place, and one look
+//! finds as many problems as it can. Nothing here loads a plugin, calls a model or
+//! reads the environment.
+
+pub(crate) mod endpoint;
+pub(crate) mod host;
+pub(crate) mod policy;
+pub(crate) mod problem;
+pub(crate) mod reader;
+pub(crate) mod records;
+mod tree;
+pub(crate) mod workflow;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use host::Host;
+use policy::PolicyFile;
+use problem::{Problem, Problems, Source, one_of};
+use reader::{Named, Reader};
+use tree::Node;
+use workflow::Workflow;
+
+#[cfg(test)]
+mod tests;
+
+/// The largest file of these kinds: 1 MiB.
+const MAX_BYTES: usize = 1024 * 1024;
+
+/// Where the files are.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    /// The workflow, or the folder that holds a `workflow.yaml`.
+    pub(crate) workflow: PathBuf,
+    /// The host file; `host.toml` beside the workflow when none is given.
+    pub(crate) host: Option<PathBuf>,
+    /// The policy; `policy.toml` beside the workflow when none is given.
+    pub(crate) policy: Option<PathBuf>,
+}
+
+/// What the files say, checked against one another.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    /// The workflow.
+    pub(crate) workflow: Workflow,
+    /// The models; none without a host file.
+    pub(crate) host: Host,
+    /// The grants; none without a policy.
+    pub(crate) policy: PolicyFile,
+    /// What is probably not meant, and stops nothing.
+    pub(crate) warnings: Vec<Problem>,
+}
+
+/// Reads and checks the files.
+pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
+    let path = match files.workflow.is_dir() {
+        true => files.workflow.join("workflow.yaml"),
+        false => files.workflow.clone(),
+    };
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let mut problems = Problems::default();
+    let mut warnings = Vec::new();
+    let workflow = load(&path, tree::yaml, workflow::read, &mut problems).flatten();
+
+    let mut beside = |given: &Option<PathBuf>, name: &str, without: &str| match given {
+        Some(path) => Some(path.clone()),
+        None => {
+            let path = folder.join(name);
+            let there = path.exists();
+            if !there {
+                let message = format!("there is no `{name}` beside the workflow: {without}");
+                warnings.push(Problem::new(message).warning());
+            }
+            there.then_some(path)
+        }
+    };
+    let host = beside(&files.host, "host.toml", "no models are offered");
+    let policy = beside(&files.policy, "policy.toml", "nothing is granted");
+    let host = match host {
+        Some(path) => load(&path, tree::toml, host::read, &mut problems),
+        None => Some(Host::default()),
+    };
+    let policy = match policy {
+        Some(path) => load(&path, tree::toml, policy::read, &mut problems),
+        None => Some(PolicyFile::default()),
+    };
+    match (workflow, host, policy) {
+        (Some(workflow), Some(host), Some(policy)) if problems.is_empty() => {
+            warn(&workflow, &host, &policy, &mut warnings);
+            Ok(Checked {
+                workflow,
+                host,
+                policy,
+                warnings,
+            })
+        }
+        _ => Err(problems),
+    }
+}
+
+/// Reads one file. Whatever is wrong with it joins the problems.
+fn load<T>(
+    path: &Path,
+    parse: impl Fn(&Source) -> Result<Node, Problem>,
+    read: impl Fn(&mut Reader, &Node) -> T,
+    problems: &mut Problems,
+) -> Option<T> {
+    let name = path.display().to_string();
+    let text = match fs::read_to_string(path) {
+        Ok(text) if text.len() <= MAX_BYTES => text,
+        Ok(text) => {
+            let message = format!("`{name}` has {} bytes", text.len());
+            problems.push(Problem::new(message).help("such a file has at most 1 MiB"));
+            return None;
+        }
+        Err(error) => {
+            problems.push(Problem::new(format!("cannot read `{name}`: {error}")));
+            return None;
+        }
+    };
+    let source = Source::new(&name, text);
+    let root = match parse(&source) {
+        Ok(root) => root,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    let mut reader = Reader::new(source, path.parent().unwrap_or(Path::new("")));
+    let read = read(&mut reader, &root);
+    problems.extend_sorted(reader.problems());
+    Some(read)
+}
+
+/// What the files say about one another that is probably a slip.
+fn warn(workflow: &Workflow, host: &Host, policy: &PolicyFile, warnings: &mut Vec<Problem>) {
+    let mut slip = |named: &Named, message: String, label: &str, help: String| {
+        warnings.push(
+            Problem::new(message)
+                .at(&named.spot, label)
+                .help(help)
+                .warning(),
+        );
+    };
+    let used = |name: &str| {
+        let steps = workflow
+            .steps
+            .iter()
+            .flat_map(|step| step.gates.iter().chain([&step.agent]));
+        steps.chain(&workflow.tools).any(|named| named.name == name)
+    };
+    for plugin in workflow
+        .plugins
+        .values()
+        .filter(|plugin| !used(&plugin.named.name))
+    {
+        let message = format!("the plugin `{}` is never used", plugin.named.name);
+        let help = "name it in a step or under `tools`, or leave it out";
+        slip(&plugin.named, message, "declared here", help.to_owned());
+    }
+    let plugins: Vec<&str> = workflow.plugins.keys().map(String::as_str).collect();
+    for named in &policy.plugins {
+        if !plugins.contains(&named.name.as_str()) {
+            let help = one_of(&named.name, "the plugins of the workflow", &plugins);
+            let message = format!("the workflow has no plugin `{}`", named.name);
+            slip(named, message, "granted to nobody", help);
+        }
+    }
+    let aliases: Vec<&str> = host.models.keys().map(String::as_str).collect();
+    for named in &policy.aliases {
+        if !aliases.contains(&named.name.as_str()) {
+            let help = one_of(&named.name, "the models", &aliases);
+            let message = format!("the host has no model `{}`", named.name);
+            slip(named, message, "grants nothing", help);
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! `host.toml`: which models the operator offers, under which alias, at which
+//! price.
+//!
+//! A price is never assumed: a model whose price is unknown is refused, because
+//! a budget counted with zero protects nobody. Keys stay out of the file; it says
+//! where they are.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use hotcell_broker::Price;
+use hotcell_broker::provider::faults::FaultModel;
+use serde_json::Value;
+
+use super::endpoint::Endpoint;
+use super::problem::Problem;
+use super::reader::{Reader, Table};
+use super::tree::{Kind, Node};
+
+/// What the operator offers.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Host {
+    /// Models by alias.
+    pub(crate) models: BTreeMap<String, Model>,
+}
+
+/// One model.
+#[derive(Clone, Debug)]
+pub(crate) struct Model {
+    /// Who answers.
+    pub(crate) provider: Provider,
+    /// What it costs.
+    pub(crate) price: Price,
+    /// The longest one call may take.
+    pub(crate) timeout: Duration,
+}
+
+/// Who answers.
+#[derive(Clone, Debug)]
+pub(crate) enum Provider {
+    /// A model plugin whose answers are made late and wrong at given rates.
+    Sim {
+        /// A crate's folder or a `.wasm` file.
+        plugin: PathBuf,
+        /// Decides every draw.
+        seed: u64,
+        /// The rates.
+        faults: FaultModel,
+    },
+    /// A model plugin as it is.
+    Plugin {
+        /// A crate's folder or a `.wasm` file.
+        plugin: PathBuf,
+    },
+    /// A server that speaks the OpenAI chat protocol.
+    OpenAi {
+        /// Where.
+        endpoint: Endpoint,
+        /// The model's name there.
+        model: String,
+        /// Where the key is, if one is needed.
+        api_key: Option<ApiKey>,
+    },
+    /// Answers from a file, one JSON value per line.
+    Scripted {
+        /// That file.
+        file: PathBuf,
+    },
+}
+
+/// Where a key is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ApiKey {
+    /// In this variable of the environment.
+    Env(String),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// The longest one call may take when nothing else is said.
+pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Decides the draws of a simulated model when nothing else is said.
+const DEFAULT_SEED: u64 = 42;
+
+const BASE_URL: &str = "write it as `http://127.0.0.1:11434/v1`";
+
+const API_KEY: &str =
+    "say where the key is: `api_key = { env = \"NAME\" }` or `api_key = { file = \"PATH\" }`";
+
+const PRICE: &str = "say what a million tokens cost in micro-dollars, 0 if nothing: \
+                     `price = { input_micros_per_mtok = …, output_micros_per_mtok = … }`";
+
+#[derive(Clone, Copy)]
+enum Word {
+    Sim,
+    Plugin,
+    OpenAi,
+    Scripted,
+}
+
+const PROVIDERS: [(&str, Word); 4] = [
+    ("sim", Word::Sim),
+    ("plugin", Word::Plugin),
+    ("openai", Word::OpenAi),
+    ("scripted", Word::Scripted),
+];
+
+/// Reads a host file. It is complete unless the reader has noted a problem.
+pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
+    let mut host = Host::default();
+    let Some(table) = reader.table(root, "a host file", &["models"]) else {
+        return host;
+    };
+    let Some(models) = table.get("models") else {
+        return host;
+    };
+    for (key, node) in reader.entries(models, "`models`") {
+        let named = reader.name(&key.name, &key.span);
+        if let (Some(named), Some(model)) = (named, model(reader, node)) {
+            host.models.insert(named.name, model);
+        }
+    }
+    host
+}
+
+fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
+    // Which keys are allowed depends on the provider, so that comes first.
+    let all = [
+        "provider",
+        "price",
+        "timeout_ms",
+        "plugin",
+        "seed",
+        "faults",
+        "base_url",
+        "model",
+        "api_key",
+        "file",
+    ];
+    let Some(word) = node.get("provider") else {
+        let table = reader.table(node, "a model", &all)?;
+        reader.require(
+            &table,
+            "provider",
+            "write `provider = \"openai\"`, for example",
+        );
+        return None;
+    };
+    let word = reader.choice(word, "provider", &PROVIDERS)?;
+    let (what, own): (&str, &[&str]) = match word {
+        Word::Sim => ("a `sim` model", &["plugin", "seed", "faults"]),
+        Word::Plugin => ("a `plugin` model", &["plugin"]),
+        Word::OpenAi => ("an `openai` model", &["base_url", "model", "api_key"]),
+        Word::Scripted => ("a `scripted` model", &["file"]),
+    };
+    let keys: Vec<&str> = ["provider", "price", "timeout_ms"]
+        .iter()
+        .chain(own)
+        .copied()
+        .collect();
+    let table = reader.table(node, what, &keys)?;
+    let provider = match word {
+        Word::Sim => sim(reader, &table),
+        Word::Plugin => plugin(reader, &table).map(|plugin| Provider::Plugin { plugin }),
+        Word::OpenAi => openai(reader, &table),
+        Word::Scripted => {
+            let file = reader.require(&table, "file", "name a file of answers");
+            file.and_then(|node| reader.file(node, "file"))
+                .map(|file| Provider::Scripted { file })
+        }
+    };
+    let price = reader
+        .require(&table, "price", PRICE)
+        .and_then(|node| price(reader, node));
+    let timeout = match table.get("timeout_ms") {
+        None => Some(DEFAULT_TIMEOUT),
+        Some(node) => reader
+            .whole(node, "timeout_ms", 1..=3_600_000)
+            .map(Duration::from_millis),
+    };
+    Some(Model {
+        provider: provider?,
+        price: price?,
+        timeout: timeout?,
+    })
+}
+
+fn plugin(reader: &mut Reader, table: &Table<'_>) -> Option<PathBuf> {
+    let help = "name a crate's folder or a `.wasm` file";
+    reader
+        .require(table, "plugin", help)
+        .and_then(|node| reader.plugin(node, "plugin"))
+}
+
+fn sim(reader: &mut Reader, table: &Table<'_>) -> Option<Provider> {
+    let plugin = plugin(reader, table);
+    let seed = match table.get("seed") {
+        None => Some(DEFAULT_SEED),
+        Some(node) => reader.whole(node, "seed", 0..=u64::MAX),
+    };
+    let faults = match table.get("faults") {
+        None => Some(FaultModel::default()),
+        Some(node) => faults(reader, node),
+    };
+    Some(Provider::Sim {
+        plugin: plugin?,
+        seed: seed?,
+        faults: faults?,
+    })
+}
+
+/// The fault model knows its own keys; asking it keeps this file from repeating
+/// them. Whether the rates fit together is the provider's to say.
+fn faults(reader: &mut Reader, node: &Node) -> Option<FaultModel> {
+    let Ok(Value::Object(mut model)) = serde_json::to_value(FaultModel::default()) else {
+        return None;
+    };
+    let keys: Vec<String> = model.keys().cloned().collect();
+    let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+    let table = reader.table(node, "`faults`", &keys)?;
+    let mut understood = true;
+    for key in keys {
+        let Some(node) = table.get(key) else { continue };
+        let alone = Value::Object([(key.to_owned(), node.json())].into_iter().collect());
+        match serde_json::from_value::<FaultModel>(alone) {
+            Ok(_) => drop(model.insert(key.to_owned(), node.json())),
+            Err(error) => {
+                let spot = reader.spot(&node.span);
+                let message = format!("`{key}` cannot be this");
+                reader.push(Problem::new(message).at(&spot, error.to_string()));
+                understood = false;
+            }
+        }
+    }
+    if !understood {
+        return None;
+    }
+    serde_json::from_value(Value::Object(model)).ok()
+}
+
+fn openai(reader: &mut Reader, table: &Table<'_>) -> Option<Provider> {
+    let endpoint = reader
+        .require(table, "base_url", BASE_URL)
+        .and_then(|node| {
+            let url = reader.text(node, "base_url")?;
+            match Endpoint::parse(&url) {
+                Ok(endpoint) => Some(endpoint),
+                Err(error) => {
+                    reader.wrong(
+                        &node.span,
+                        "`base_url` is not usable",
+                        error.to_string(),
+                        BASE_URL,
+                    );
+                    None
+                }
+            }
+        });
+    let model = reader.require(table, "model", "write the name that the server knows it by");
+    let model = model.and_then(|node| reader.text(node, "model"));
+    let api_key = match table.get("api_key") {
+        None => Some(None),
+        Some(node) => api_key(reader, node).map(Some),
+    };
+    Some(Provider::OpenAi {
+        endpoint: endpoint?,
+        model: model?,
+        api_key: api_key?,
+    })
+}
+
+fn api_key(reader: &mut Reader, node: &Node) -> Option<ApiKey> {
+    if let Kind::Text(_) = node.kind {
+        // No label: it would print the key.
+        let message = format!(
+            "{} holds a key that is written out",
+            reader.line(&node.span)
+        );
+        reader.push(Problem::new(message).help(API_KEY));
+        return None;
+    }
+    let table = reader.table(node, "`api_key`", &["env", "file"])?;
+    match (table.get("env"), table.get("file")) {
+        (Some(node), None) => reader.text(node, "env").map(ApiKey::Env),
+        (None, Some(node)) => reader.file(node, "file").map(ApiKey::File),
+        _ => {
+            let help = "write `{ env = \"NAME\" }` or `{ file = \"PATH\" }`";
+            reader.wrong(
+                &node.span,
+                "`api_key` needs `env` or `file`, not both",
+                "here",
+                help,
+            );
+            None
+        }
+    }
+}
+
+fn price(reader: &mut Reader, node: &Node) -> Option<Price> {
+    let keys = ["input_micros_per_mtok", "output_micros_per_mtok"];
+    let table = reader.table(node, "`price`", &keys)?;
+    let mut part = |key: &str| {
+        let node = reader.require(&table, key, PRICE)?;
+        reader.whole(node, key, 0..=u64::MAX)
+    };
+    let [input, output] = keys.map(&mut part);
+    Some(Price {
+        input_micros_per_mtok: input?,
+        output_micros_per_mtok: output?,
+    })
+}
