@@ -1,0 +1,181 @@
+//! A guest without the SDK, so that it can do what the SDK would not: each kind
+//! of task is one behaviour, tested from outside. `echo` and `ask` are also what
+//! the benchmark calls.
+
+#![cfg(target_family = "wasm")]
+#![allow(
+    missing_docs,
+    unsafe_code,
+    clippy::all,
+    clippy::allow_attributes_without_reason,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "generated bindings, and a guest that misbehaves on purpose"
+)]
+
+wit_bindgen::generate!({
+    path: ["../../../wit/capability", "../../../wit/plugin"],
+    world: "hotcell:plugin/agent-world",
+    generate_all,
+});
+
+use exports::hotcell::plugin::agent::{Failure, Guest, Output, Task};
+use hotcell::capability::{approval, delegate, llm, log, memory, secrets, tools};
+
+const MANIFEST: &[u8] = include_bytes!("../hotcell.toml");
+
+#[used]
+#[unsafe(link_section = "hotcell:manifest")]
+static SECTION: [u8; MANIFEST.len()] = {
+    let mut bytes = [0; MANIFEST.len()];
+    bytes.copy_from_slice(MANIFEST);
+    bytes
+};
+
+struct Probe;
+
+impl Guest for Probe {
+    fn run(task: Task) -> Result<Output, Failure> {
+        let value = match task.kind.as_str() {
+            "echo" => task.input,
+            "ask" => ask(&task.input)?,
+            "spin" => spin(),
+            "grow" => grow(),
+            "trap" => core::arch::wasm32::unreachable(),
+            "recurse" => recurse(u64::from(task.iteration)).to_string(),
+            "not-json" => "this is {not JSON".to_owned(),
+            "off-schema" => "42".to_owned(),
+            "flood-log" => flood(),
+            "escape-log" => {
+                log::emit(log::Level::Warn, "\u{1b}[31mred\r\nforged line", &[]);
+                "{}".to_owned()
+            }
+            "call-tool" => call_tool(task.input)?,
+            "big-prompt" => ask(&"x".repeat(5 << 20))?,
+            "unavailable" => unavailable(),
+            "refuse" => return Err(Failure::Refused("cannot go on".to_owned())),
+            "deny-text" => return Err(Failure::Permanent("\u{1b}[2Jcleared".to_owned())),
+            other => return Err(Failure::InvalidInput(format!("no behaviour `{other}`"))),
+        };
+        Ok(Output {
+            value,
+            confidence: None,
+            evidence: Vec::new(),
+            next_state: None,
+            plan: Vec::new(),
+        })
+    }
+}
+
+fn ask(prompt: &str) -> Result<String, Failure> {
+    let request = llm::Request {
+        model: "default".to_owned(),
+        messages: vec![llm::Message {
+            role: llm::Role::User,
+            content: vec![llm::Part::Text(prompt.to_owned())],
+        }],
+        tools: Vec::new(),
+        response_format: llm::ResponseFormat::Text,
+        max_tokens: None,
+        temperature: None,
+        seed: None,
+        stop: Vec::new(),
+    };
+    match llm::complete(&request) {
+        Ok(response) => Ok(format!("{{\"parts\": {}}}", response.message.content.len())),
+        Err(llm::Error::Denied(denial)) => Err(Failure::Refused(format!("{denial:?}"))),
+        Err(error) => Err(Failure::Transient(format!("{error:?}"))),
+    }
+}
+
+fn call_tool(arguments: String) -> Result<String, Failure> {
+    let name = "vendor.find".to_owned();
+    let call = tools::ToolCall {
+        id: "1".to_owned(),
+        name,
+        arguments,
+    };
+    match tools::call(&call) {
+        Ok(output) => Ok(output.content),
+        Err(tools::Error::Denied(denial)) => Err(Failure::Refused(format!("{denial:?}"))),
+        Err(error) => Err(Failure::Permanent(format!("{error:?}"))),
+    }
+}
+
+/// Uses everything the contract has and this host does not offer.
+fn unavailable() -> String {
+    let denied = |what: &str, denied: bool| format!("\"{what}\": {denied}");
+    let memory = memory::get("n", "k");
+    let request = delegate::Request {
+        agent: "a".to_owned(),
+        kind: "k".to_owned(),
+        input: "{}".to_owned(),
+    };
+    let delegate = delegate::ask(&request);
+    let approval = approval::ask(&approval::Request {
+        action: "pay".to_owned(),
+        arguments: "{}".to_owned(),
+        reason: "because".to_owned(),
+        amount_micros: None,
+        irreversible: true,
+        classification: None,
+    });
+    let secret = secrets::open("key");
+    let parts = [
+        denied(
+            "memory",
+            matches!(memory, Err(memory::Error::Denied(d)) if is_unavailable(&d)),
+        ),
+        denied(
+            "delegate",
+            matches!(delegate, Err(delegate::Error::Denied(d)) if is_unavailable(&d)),
+        ),
+        denied(
+            "approval",
+            matches!(approval, Err(approval::Error::Denied(d)) if is_unavailable(&d)),
+        ),
+        denied("secrets", matches!(secret, Err(d) if is_unavailable(&d))),
+    ];
+    format!("{{{}}}", parts.join(", "))
+}
+
+fn is_unavailable(denial: &hotcell::capability::types::Denial) -> bool {
+    matches!(denial, hotcell::capability::types::Denial::Unavailable)
+}
+
+fn spin() -> String {
+    let mut n = 0_u64;
+    loop {
+        n = core::hint::black_box(n.wrapping_add(1));
+    }
+}
+
+/// Asks for 4 GiB, a piece at a time, and uses it.
+fn grow() -> String {
+    let mut held = Vec::new();
+    for _ in 0..4096 {
+        held.push(vec![1_u8; 1 << 20]);
+    }
+    format!("{{\"held\": {}}}", held.len())
+}
+
+fn recurse(n: u64) -> u64 {
+    let n = core::hint::black_box(n);
+    if n == 0 {
+        0
+    } else {
+        recurse(n + 1).wrapping_add(1)
+    }
+}
+
+fn flood() -> String {
+    let line = "x".repeat(4096);
+    for _ in 0..1_000 {
+        log::emit(log::Level::Info, &line, &[]);
+    }
+    "{}".to_owned()
+}
+
+export!(Probe);
