@@ -179,7 +179,7 @@ fn good_files_become_checked_types() {
         .collect();
     let expected = [
         ("read", "reader", "read", vec!["checker"], 1),
-        ("decide", "reader", "decision", vec![], 0),
+        ("decide", "reader", "decision", vec![], 1),
     ];
     assert_eq!(steps, expected);
     let ledger = &workflow.plugins["ledger"];

@@ -328,19 +328,9 @@ fn step(reader: &mut Reader, node: &Node, declared: &Declared<'_>) -> Option<Ste
     for gate in &gates {
         declared.check(reader, gate);
     }
+    // Without gates too: an answer off the agent's own schema is sent back.
     let repairs = match table.get("repairs") {
-        Some(node) if gates.is_empty() => {
-            let help = "add `gates` or leave `repairs` out";
-            reader.wrong(
-                &node.span,
-                "`repairs` without gates",
-                "nothing asks for them",
-                help,
-            );
-            0
-        }
         Some(node) => reader.whole(node, "repairs", 0..=3).unwrap_or_default(),
-        None if gates.is_empty() => 0,
         None => 1,
     };
     let id = id?;
