@@ -60,7 +60,7 @@ fn call(name: &str) -> ToolCall {
 struct Echo(Vec<ToolSpec>);
 
 impl Echo {
-    fn new(names: &[&str]) -> Arc<dyn ToolProvider> {
+    fn offering(names: &[&str]) -> Arc<dyn ToolProvider> {
         let spec = |name: &&str| ToolSpec {
             name: (*name).to_owned(),
             description: String::new(),
@@ -100,7 +100,7 @@ fn with_tools(granted: &[&str], offered: &[&[&str]]) -> Setup {
             ..Grants::default()
         },
     );
-    let providers = offered.iter().map(|names| Echo::new(names)).collect();
+    let providers = offered.iter().map(|names| Echo::offering(names)).collect();
     let broker = Broker::new(policy, BTreeMap::new(), providers).unwrap();
     Setup {
         broker,
@@ -369,7 +369,7 @@ async fn tool_calls_are_answered_in_order_and_written_down() {
 
 #[test]
 fn two_tools_of_one_name_are_refused() {
-    let providers = vec![Echo::new(&["a", "b"]), Echo::new(&["c", "b"])];
+    let providers = vec![Echo::offering(&["a", "b"]), Echo::offering(&["c", "b"])];
     let error = Broker::new(Policy::default(), BTreeMap::new(), providers)
         .err()
         .unwrap();

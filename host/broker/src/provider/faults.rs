@@ -3,7 +3,7 @@
 //!
 //! **Draws.** Each fault is drawn on its own, from a counter-based generator
 //! keyed by the seed, the caller's task, step and attempt, the number of the
-//! call in that attempt, and the fault's name (see [`draws`]). Nothing is
+//! call in that attempt, and the fault's name (see `draws`). Nothing is
 //! remembered between calls, so neither the order of calls nor their number at
 //! a time can change a result. Equal runs draw equally. Two equal questions in
 //! one attempt differ by their number. The request is left out of the key on
