@@ -266,6 +266,22 @@ fn the_policy_reads_as_the_broker_would_read_it() {
 }
 
 #[test]
+fn yes_and_on_are_words_not_booleans() {
+    let workflow = WORKFLOW.replace("id: invoice_id", "id: on");
+    let checked = Folder::new(&workflow, HOST, POLICY).check().unwrap();
+    assert_eq!(checked.workflow.input.id, "on");
+}
+
+#[test]
+fn a_file_of_more_than_one_mebibyte_is_not_read() {
+    let comment = "# more\n".repeat(MAX_BYTES / 7 + 1);
+    let folder = Folder::new(&(WORKFLOW.to_owned() + &comment), HOST, POLICY);
+    let bytes = WORKFLOW.len() + comment.len();
+    let expected = format!("`workflow.yaml` has {bytes} bytes () such a file has at most 1 MiB");
+    assert_eq!(folder.lines(&folder.check().unwrap_err()), [expected]);
+}
+
+#[test]
 fn without_host_and_policy_there_are_no_models_and_no_grants() {
     let folder = Folder::new(WORKFLOW, HOST, POLICY);
     fs::remove_file(folder.path("host.toml")).unwrap();

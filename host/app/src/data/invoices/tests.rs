@@ -229,6 +229,16 @@ fn a_duplicate_copies_exactly_one_invoice_of_a_lower_id() {
 }
 
 #[test]
+fn no_two_invoices_share_an_amount_by_accident() {
+    // Enough seeds that some of them draw an amount twice.
+    for seed in 0..400 {
+        let invoices = generate(seed).invoices;
+        let totals: BTreeSet<u64> = invoices.iter().map(|it| total(&it.line_items)).collect();
+        assert_eq!(totals.len(), 92, "seed {seed}");
+    }
+}
+
+#[test]
 fn the_line_items_add_up_to_the_cent() {
     for seed in 0..60 {
         for invoice in files(seed).invoices {
@@ -312,6 +322,18 @@ fn every_vendor_can_be_misread_and_none_can_be_taken_for_another() {
             let distance = strsim::levenshtein(&vendor.to_lowercase(), &other.to_lowercase());
             assert!(distance >= 3, "{vendor} / {other}");
         }
+    }
+    for (vendor, text) in VENDORS
+        .iter()
+        .flat_map(|it| misreadings(it).into_iter().map(move |m| (it, m)))
+    {
+        let distance = |name: &&str| strsim::levenshtein(name, &text);
+        assert_eq!(distance(&vendor), 1, "{text}");
+        assert_eq!(
+            VENDORS.iter().filter(|name| distance(name) < 2).count(),
+            1,
+            "{text}"
+        );
     }
     assert_eq!(misreadings("Pier 9 Shipping"), ["Pier 9 5hipping"]);
     assert_eq!(misreadings("Oakhurst Furniture"), ["0akhurst Furniture"]);

@@ -70,6 +70,13 @@ fn a_server_on_the_command_line_needs_a_price_unless_it_is_this_machine() {
             None,
         ),
         (
+            "openai@https://localhost/v1#m",
+            None,
+            "m",
+            price(0, 0),
+            None,
+        ),
+        (
             "openai@http://10.0.0.1/v1#m",
             Some("1, 2"),
             "m",
