@@ -20,8 +20,16 @@ pub(crate) fn install(wanted: &Output) {
     let _already_set = OUTPUT.set(*wanted);
     let fancy = std::io::stderr().is_terminal();
     drop(miette::set_hook(Box::new(move |_| {
-        let theme = if fancy { GraphicalTheme::unicode() } else { GraphicalTheme::none() };
-        Box::new(GraphicalReportHandler::new_themed(theme).with_width(100).with_links(false))
+        let theme = if fancy {
+            GraphicalTheme::unicode()
+        } else {
+            GraphicalTheme::none()
+        };
+        Box::new(
+            GraphicalReportHandler::new_themed(theme)
+                .with_width(100)
+                .with_links(false),
+        )
     })));
 }
 

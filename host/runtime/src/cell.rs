@@ -212,7 +212,7 @@ pub(crate) async fn call(
     end
 }
 
-fn store(
+pub(crate) fn store(
     plugin: &Plugin,
     broker: &Broker,
     caller: Caller,

@@ -17,6 +17,7 @@ mod runtime;
 mod settings;
 mod tape;
 pub mod task;
+mod warm;
 mod wasi;
 pub mod world;
 
@@ -27,3 +28,4 @@ pub use providers::{ModelPlugin, ToolPlugin};
 pub use runtime::{Cells, Runtime, StartError};
 pub use settings::{MAX_COMPONENT_BYTES, Settings, TICK};
 pub use tape::Tape;
+pub use warm::warm_calls;
