@@ -328,7 +328,7 @@ fn every_vendor_can_be_misread_and_none_can_be_taken_for_another() {
         .flat_map(|it| misreadings(it).into_iter().map(move |m| (it, m)))
     {
         let distance = |name: &&str| strsim::levenshtein(name, &text);
-        assert_eq!(distance(&vendor), 1, "{text}");
+        assert_eq!(distance(vendor), 1, "{text}");
         assert_eq!(
             VENDORS.iter().filter(|name| distance(name) < 2).count(),
             1,
