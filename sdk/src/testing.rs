@@ -25,7 +25,7 @@ use crate::context::Info;
 use crate::llm::{self, Request, Response};
 use crate::log::Level;
 use crate::tool::{Function, ToolCall};
-use crate::{Tool, tools};
+use crate::{Model, Tool, tools};
 use script::State;
 
 /// What the host will answer.
@@ -54,10 +54,16 @@ impl Host {
         Host::default()
     }
 
-    /// The next model call gets this answer. When all answers are used up, the
-    /// model is [`llm::Error::Unavailable`].
+    /// The next model call gets this answer. When all answers are used up and
+    /// there is no [`Host::model`], the model is [`llm::Error::Unavailable`].
     pub fn answer(mut self, answer: Result<Response, llm::Error>) -> Host {
         self.state.answers.push_back(answer);
+        self
+    }
+
+    /// Model calls beyond the scripted answers are answered by a model plugin.
+    pub fn model<M: Model>(mut self) -> Host {
+        self.state.model = Some(M::complete);
         self
     }
 
@@ -145,6 +151,36 @@ mod tests {
         assert_eq!(entry, Err(memory::Error::Denied(Denial::Unavailable)));
         assert_eq!(context::config::<Value>(), Ok(serde_json::json!({})));
         log::info("dropped");
+    }
+
+    #[test]
+    fn a_model_plugin_answers_when_the_scripted_answers_are_used_up() {
+        struct Echo;
+
+        impl Model for Echo {
+            fn complete(request: Request) -> Result<Response, llm::Error> {
+                log::info("asked");
+                Ok(Response::of_text("echo", request.model))
+            }
+        }
+
+        let ask = || {
+            Request::new("default")
+                .user("?")
+                .complete()
+                .map(|answer| answer.text())
+        };
+        let ran = Host::new()
+            .answer_text("scripted")
+            .model::<Echo>()
+            .run(|| [ask(), ask()]);
+        assert_eq!(
+            ran.result,
+            [Ok("scripted".to_owned()), Ok("default".to_owned())]
+        );
+        assert_eq!(ran.log.len(), 1);
+        let over = Host::new().run(ask).result;
+        assert!(matches!(over, Err(llm::Error::Unavailable(_))), "{over:?}");
     }
 
     #[test]

@@ -97,9 +97,11 @@ impl Response {
         Response::new(model, vec![Part::Text(text.into())])
     }
 
-    /// An answer in JSON.
+    /// An answer in JSON, as the text that a model writes.
     pub fn of_json(model: impl Into<String>, value: &impl Serialize) -> Result<Response, Error> {
-        Ok(Response::new(model, vec![Part::json(value)?]))
+        let text = serde_json::to_string(value)
+            .map_err(|e| Error::Invalid(format!("the answer is no JSON: {e}")))?;
+        Ok(Response::of_text(model, text))
     }
 
     /// An answer that asks for tools.

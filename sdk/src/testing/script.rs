@@ -17,6 +17,7 @@ type Tool = Rc<dyn Fn(ToolCall) -> Result<ToolOutput, tools::Error>>;
 pub(crate) struct State {
     pub(crate) scripted: bool,
     pub(crate) answers: VecDeque<Result<Response, Error>>,
+    pub(crate) model: Option<fn(Request) -> Result<Response, Error>>,
     pub(crate) config: Option<String>,
     pub(crate) info: context::Info,
     pub(crate) requests: Vec<Request>,
@@ -71,14 +72,19 @@ fn state<R>(f: impl FnOnce(&mut State) -> R) -> R {
 }
 
 pub(crate) fn complete(request: &Request) -> Result<Response, Error> {
-    state(|state| {
+    let (scripted, model) = state(|state| {
         if !state.scripted {
-            return Err(Error::Denied(Denial::Unavailable));
+            return (Some(Err(Error::Denied(Denial::Unavailable))), None);
         }
         state.requests.push(request.clone());
-        let over = || Err(Error::Unavailable("the script is over".to_owned()));
-        state.answers.pop_front().unwrap_or_else(over)
-    })
+        (state.answers.pop_front(), state.model)
+    });
+    // The model runs outside of the borrow: it may use the host itself.
+    match (scripted, model) {
+        (Some(answer), _) => answer,
+        (None, Some(model)) => model(request.clone()),
+        (None, None) => Err(Error::Unavailable("the script is over".to_owned())),
+    }
 }
 
 pub(crate) fn complete_all(requests: &[&Request]) -> Vec<Result<Response, Error>> {

@@ -1,0 +1,184 @@
+//! Finding things in a conversation: JSON blocks in what the user said, and
+//! what tools answered.
+//!
+//! It knows no agent's wording: a block is a JSON part, a fenced part of a text
+//! or a text that is JSON as a whole.
+
+use std::collections::BTreeMap;
+
+use hotcell_sdk::llm::{Message, Part, Request, Role};
+use serde_json::{Map, Value};
+
+/// The JSON values of the last user message that shows an invoice, and that
+/// invoice.
+pub(crate) fn invoice(request: &Request) -> Option<(Map<String, Value>, Vec<Value>)> {
+    let users = request
+        .messages
+        .iter()
+        .rev()
+        .filter(|message| message.role == Role::User);
+    users.map(blocks).find_map(|blocks| {
+        let mut objects = blocks.iter().filter_map(Value::as_object);
+        let invoice = objects
+            .find(|object| object.contains_key("invoice_id"))?
+            .clone();
+        Some((invoice, blocks))
+    })
+}
+
+/// The last answer of each tool, by the tool's name.
+pub(crate) fn tool_answers(request: &Request) -> BTreeMap<String, Value> {
+    let mut names = BTreeMap::new();
+    let mut answers = BTreeMap::new();
+    for part in request.messages.iter().flat_map(|message| &message.content) {
+        match part {
+            Part::Call(call) => {
+                names.insert(&call.id, &call.name);
+            }
+            Part::CallResult { id, content } => {
+                if let (Some(name), Ok(answer)) = (names.get(id), content.parse()) {
+                    answers.insert((*name).clone(), answer);
+                }
+            }
+            Part::Text(_) | Part::Json(_) => {}
+        }
+    }
+    answers
+}
+
+/// All JSON values of a message, in order.
+fn blocks(message: &Message) -> Vec<Value> {
+    let mut found = Vec::new();
+    for part in &message.content {
+        match part {
+            Part::Json(text) => found.extend(text.parse::<Value>().ok()),
+            Part::Text(text) => match text.parse() {
+                Ok(value) => found.push(value),
+                Err(_) => found.extend(fenced(text)),
+            },
+            Part::Call(_) | Part::CallResult { .. } => {}
+        }
+    }
+    found
+}
+
+/// The JSON values between Markdown fences. A fence ends with the first line
+/// that is a row of backticks at least as long as the one it began with.
+fn fenced(text: &str) -> Vec<Value> {
+    let mut found = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let Some(fence) = opening(line) else { continue };
+        let ends = |line: &&str| {
+            let line = line.trim();
+            line.len() >= fence && line.bytes().all(|byte| byte == b'`')
+        };
+        let body: Vec<&str> = lines.by_ref().take_while(|line| !ends(line)).collect();
+        found.extend(body.join("\n").parse::<Value>().ok());
+    }
+    found
+}
+
+/// The length of the row of backticks that opens a fence on this line.
+fn opening(line: &str) -> Option<usize> {
+    let line = line.trim();
+    let rest = line.trim_start_matches('`');
+    let fence = line.len() - rest.len();
+    (fence >= 3 && !rest.contains('`')).then_some(fence)
+}
+
+#[cfg(test)]
+mod tests {
+    use hotcell_sdk::ToolCall;
+    use hotcell_sdk::prompt::Prompt;
+    use serde_json::json;
+
+    use super::*;
+
+    fn record() -> Value {
+        json!({ "invoice_id": "INV-2024-001", "vendor": "A```\n````B" })
+    }
+
+    #[test]
+    fn the_invoice_is_found_in_every_kind_of_block() {
+        let text = format!(
+            "Look:\n```\n{}\n```\nThat is all.",
+            json!({ "invoice_id": "x" })
+        );
+        for (prompt, expected) in [
+            (Prompt::new().json(&record()), record()),
+            (Prompt::new().data("record", &record()), record()),
+            (Prompt::new().text(record().to_string()), record()),
+            (
+                Prompt::new()
+                    .text("Hello.")
+                    .data("other", &[1])
+                    .json(&record()),
+                record(),
+            ),
+            (Prompt::new().text(text), json!({ "invoice_id": "x" })),
+        ] {
+            let request = Request::new("m").system("```json\n{}\n```").user(prompt);
+            let (invoice, _) = invoice(&request).unwrap();
+            assert_eq!(Value::Object(invoice), expected);
+        }
+    }
+
+    #[test]
+    fn the_last_message_with_an_invoice_counts() {
+        let request = Request::new("m")
+            .user(Prompt::new().json(&json!({ "invoice_id": "old" })))
+            .user(
+                Prompt::new()
+                    .json(&json!({ "invoice_id": "new" }))
+                    .json(&json!([1])),
+            )
+            .user("Your answer cannot be used: answer again.");
+        let (invoice, blocks) = invoice(&request).unwrap();
+        assert_eq!(invoice.get("invoice_id"), Some(&json!("new")));
+        assert_eq!(blocks.get(1), Some(&json!([1])));
+    }
+
+    #[test]
+    fn only_the_user_shows_invoices() {
+        let request = Request::new("m")
+            .system(Prompt::new().json(&record()))
+            .user("```\n{\n```");
+        assert_eq!(invoice(&request), None);
+    }
+
+    #[test]
+    fn answers_of_tools_are_found_by_name_and_the_last_one_counts() {
+        let call = |id: &str, name: &str| {
+            Part::Call(ToolCall {
+                id: id.into(),
+                name: name.into(),
+                arguments: "{}".into(),
+            })
+        };
+        let result = |id: &str, content: &str| Part::CallResult {
+            id: id.into(),
+            content: content.into(),
+        };
+        let request = Request::new("m")
+            .message(Message {
+                role: Role::Assistant,
+                content: vec![call("1", "a"), call("2", "b")],
+            })
+            .message(Message {
+                role: Role::Tool,
+                content: vec![result("2", "22"), result("1", "11")],
+            })
+            .message(Message {
+                role: Role::Assistant,
+                content: vec![call("3", "a")],
+            })
+            .message(Message {
+                role: Role::Tool,
+                content: vec![result("3", "33"), result("9", "99")],
+            });
+        let answers = tool_answers(&request);
+        let expected = [("a".to_owned(), json!(33)), ("b".to_owned(), json!(22))];
+        assert_eq!(answers, BTreeMap::from(expected));
+    }
+}
