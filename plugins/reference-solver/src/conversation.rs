@@ -140,6 +140,12 @@ mod tests {
     }
 
     #[test]
+    fn a_fence_within_a_fence_is_text() {
+        let text = "````text\n```\n```json\n{\"invoice_id\":\"x\"}\n```\n````";
+        assert_eq!(invoice(&Request::new("m").user(text)), None);
+    }
+
+    #[test]
     fn only_the_user_shows_invoices() {
         let request = Request::new("m")
             .system(Prompt::new().json(&record()))

@@ -257,6 +257,14 @@ mod tests {
     }
 
     #[test]
+    fn earlier_means_a_lower_number_and_not_an_earlier_text() {
+        let mut late = extraction();
+        late["invoice_id"] = json!("INV-2024-1000");
+        let decision = decided(&late, known(), &["INV-2024-1000", "INV-2024-999"]);
+        assert_eq!(decision["reason"], json!("duplicate_invoice"));
+    }
+
+    #[test]
     fn the_vendor_is_spelled_as_the_ledger_does_or_else_as_its_nearest_name() {
         let correct = |extraction: &Value, vendor: Value| {
             decided(extraction, vendor, &[])["correct_vendor"].clone()
