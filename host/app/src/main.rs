@@ -12,6 +12,7 @@ mod results;
 mod run;
 mod score;
 mod screen;
+mod timeline;
 mod wire;
 
 use std::process::ExitCode;

@@ -6,6 +6,10 @@ use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
 
 use crate::results::{Results, ScoreResult, TallyResult};
 
+/// Tables are at most so wide, whatever the terminal: a report reads the same in
+/// a file.
+const WIDTH: u16 = 120;
+
 /// The whole report, ready to print.
 pub(crate) fn render(results: &Results, colours: bool) -> String {
     let mut text = String::new();
@@ -55,17 +59,11 @@ fn head(text: &mut String, results: &Results, colours: bool) {
         ),
     );
     for model in &results.models {
+        row("model", format!("{} = {}", model.alias, model.what));
         let faults = model.faults.iter().map(|(name, n)| format!("{n} {name}"));
-        let faults = faults.collect::<Vec<_>>().join(", ");
-        let injected = if faults.is_empty() {
-            faults
-        } else {
-            format!("; injected {faults}")
-        };
-        row(
-            "model",
-            format!("{} = {}{injected}", model.alias, model.what),
-        );
+        if !model.faults.is_empty() {
+            row("injected faults", faults.collect::<Vec<_>>().join(", "));
+        }
     }
     let latency = &results.latency;
     let clock = if latency.simulated {
@@ -228,7 +226,9 @@ fn trouble(text: &mut String, results: &Results) {
 fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
-    table.set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH);
     table
 }
 
@@ -257,7 +257,7 @@ pub(crate) fn time(micros: u64) -> String {
 }
 
 /// A large number a person can compare.
-fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     match number {
         0..10_000 => number.to_string(),
         10_000..10_000_000 => format!("{} k", number / 1_000),

@@ -15,7 +15,7 @@ use crate::manifest::records::{Records, load_records};
 use crate::results::{Facts, Results};
 use crate::score::Gold;
 use crate::wire::{self, Options};
-use crate::{report, screen};
+use crate::{report, screen, timeline};
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -34,6 +34,9 @@ pub(crate) struct RunArgs {
     /// Write every value that is handed to a plugin here, one JSON line each
     #[arg(long, value_name = "FILE")]
     tape: Option<PathBuf>,
+    /// Draw the run of this record after the report: steps, tries, effects
+    #[arg(long, value_name = "RECORD")]
+    show: Option<String>,
     /// Where compiled plugins are kept [default: the user's cache folder]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -122,6 +125,13 @@ async fn go(
     match output.json {
         true => screen::result(&text),
         false => screen::result(&report::render(&results, screen::colours())),
+    }
+    if let Some(task) = &args.show {
+        match reports.iter().find(|report| report.task == *task) {
+            Some(report) if !output.json => screen::result(&timeline::render(report)),
+            Some(_) => {}
+            None => screen::note(&format!("no record `{task}` was run, so it is not shown")),
+        }
     }
     let exit = exit(&results, cancel.is_cancelled());
     if exit != Exit::Done {

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::machine::{self, Action, Answer, Event, Fault, Outcome, Run};
 use crate::plan::{Pattern, Plan, Step};
-use crate::schema::{OutputSchema, SchemaError};
+use crate::schema::{Schema, SchemaError};
 
 /// The longest a whole run may take. Each plugin call has its own, shorter
 /// deadline; this one catches a workflow that never comes to an end.
@@ -80,6 +80,16 @@ pub struct Report {
     pub latency_micros: u64,
 }
 
+impl Report {
+    /// Whether the latency includes time that nobody waited for.
+    pub fn simulated_time(&self) -> bool {
+        self.records
+            .effects
+            .iter()
+            .any(|effect| effect.simulated_time)
+    }
+}
+
 /// Where and why a run ended without an output.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
@@ -91,18 +101,25 @@ pub struct Trouble {
     pub message: String,
 }
 
+/// A plugin with what its manifest promises, compiled.
+struct Loaded {
+    plugin: Arc<Plugin>,
+    input: Schema,
+    output: Schema,
+}
+
 /// A plan with everything it needs to run.
 pub struct Engine {
     plan: Plan,
     cells: Cells,
     broker: Broker,
-    plugins: BTreeMap<String, (Arc<Plugin>, OutputSchema)>,
+    plugins: BTreeMap<String, Loaded>,
     tenant: String,
 }
 
 impl Engine {
-    /// An engine over loaded plugins (by name). Refuses an agent whose output
-    /// schema cannot be compiled.
+    /// An engine over loaded plugins (by name). Refuses an agent whose schemas
+    /// cannot be compiled.
     pub fn new(
         plan: Plan,
         cells: Cells,
@@ -111,8 +128,17 @@ impl Engine {
         tenant: String,
     ) -> Result<Engine, SchemaError> {
         let compile = |(name, plugin): (String, Arc<Plugin>)| {
-            let schema = OutputSchema::new(&name, plugin.manifest.output_schema.as_deref())?;
-            Ok((name, (plugin, schema)))
+            let manifest = &plugin.manifest;
+            let input = Schema::new(&name, "input", manifest.input_schema.as_deref())?;
+            let output = Schema::new(&name, "output", manifest.output_schema.as_deref())?;
+            Ok((
+                name,
+                Loaded {
+                    plugin,
+                    input,
+                    output,
+                },
+            ))
         };
         let plugins = plugins
             .into_iter()
@@ -275,17 +301,21 @@ impl Scene<'_> {
     }
 
     async fn invoke(&self, step: usize, attempt: u32, task: Task) -> (String, Answer) {
-        let Some((plan, (plugin, schema))) = self
-            .engine
+        let engine = self.engine;
+        let Some((plan, loaded)) = engine
             .step(step)
-            .and_then(|s| Some((s, self.engine.plugins.get(&s.agent)?)))
+            .and_then(|s| Some((s, engine.plugins.get(&s.agent)?)))
         else {
             return (String::new(), Answer::Fault(missing()));
         };
+        // A record that the agent cannot work on does not cost a cell.
+        if let Err(findings) = loaded.input.check(&task.input) {
+            return (plan.id.clone(), Answer::Fault(unfit(&findings)));
+        }
+        let plugin = &loaded.plugin;
         let caller = self.caller(plugin, plan.id.clone(), attempt);
-        let engine = self.engine;
         let answer = match engine.cells.run(plugin, &engine.broker, caller, task).await {
-            End::Done(output) => match schema.check(&output.value) {
+            End::Done(output) => match loaded.output.check(&output.value) {
                 // The value goes on as one canonical text.
                 Ok(value) => Answer::Output(Output {
                     value: value.to_string(),
@@ -313,7 +343,7 @@ impl Scene<'_> {
         else {
             return (String::new(), Err(missing()));
         };
-        let Some((plugin, _)) = self.engine.plugins.get(&name) else {
+        let Some(Loaded { plugin, .. }) = self.engine.plugins.get(&name) else {
             return (name, Err(missing()));
         };
         let caller = self.caller(plugin, format!("{}/{name}", plan.id), attempt);
@@ -363,6 +393,25 @@ fn gated(verdict: hotcell_runtime::task::Verdict) -> hotcell_runtime::task::Verd
         Verdict::Repair(findings) => Verdict::Repair(gate(findings)),
         Verdict::Reject(findings) => Verdict::Reject(gate(findings)),
     }
+}
+
+fn unfit(findings: &[Finding]) -> Fault {
+    Fault {
+        code: "invalid-input",
+        message: format!(
+            "the record is not what the agent works on: {}",
+            sentence(findings)
+        ),
+    }
+}
+
+/// Findings in one line.
+fn sentence(findings: &[Finding]) -> String {
+    let said = findings
+        .iter()
+        .map(|f| format!("{} {}", f.pointer, f.message));
+    let said = said.collect::<Vec<_>>().join("; ");
+    text::line(said.trim(), text::LINE)
 }
 
 fn missing() -> Fault {
@@ -432,15 +481,13 @@ fn report(
             gate,
             findings,
         } => {
-            let said = findings
-                .iter()
-                .map(|f| format!("{} {}", f.pointer, f.message));
-            let message = text::line(&said.collect::<Vec<_>>().join("; "), text::LINE);
+            let (step, message) = (format!("{step}/{gate}"), sentence(&findings));
+            let code = status.to_owned();
             (
                 None,
                 Some(Trouble {
-                    step: format!("{step}/{gate}"),
-                    code: status.into(),
+                    step,
+                    code,
                     message,
                 }),
             )

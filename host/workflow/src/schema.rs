@@ -1,4 +1,5 @@
-//! Is an answer JSON, and is it the JSON its agent promised? Pure.
+//! Is a text JSON, and is it the JSON that was promised? Pure. Serves both sides
+//! of an agent: what it is given and what it answers.
 
 use hotcell_runtime::broker::text;
 use hotcell_runtime::task::Finding;
@@ -13,41 +14,47 @@ const MESSAGE: usize = 512;
 
 /// A schema that is none.
 #[derive(Debug, thiserror::Error)]
-#[error("`{plugin}`: its output schema is not usable: {why}")]
+#[error("`{plugin}`: its {side} schema is not usable: {why}")]
 pub struct SchemaError {
     plugin: String,
+    side: &'static str,
     why: String,
 }
 
-/// A compiled output schema; accepts any JSON when the agent promised nothing.
-/// Never fetches: a reference to another document is an error.
-pub struct OutputSchema {
+/// A compiled schema; accepts any JSON when nothing was promised. Never fetches:
+/// a reference to another document is an error.
+pub struct Schema {
     validator: Option<Validator>,
 }
 
-impl OutputSchema {
-    /// Compiles a plugin's schema (JSON text).
-    pub fn new(plugin: &str, schema: Option<&str>) -> Result<OutputSchema, SchemaError> {
+impl Schema {
+    /// Compiles a plugin's schema (JSON text). `side` is `input` or `output`.
+    pub fn new(
+        plugin: &str,
+        side: &'static str,
+        schema: Option<&str>,
+    ) -> Result<Schema, SchemaError> {
         let refuse = |why: String| SchemaError {
             plugin: plugin.to_owned(),
+            side,
             why,
         };
         let compile = |text: &str| {
             let schema: Value = serde_json::from_str(text).map_err(|e| refuse(e.to_string()))?;
             jsonschema::validator_for(&schema).map_err(|e| refuse(e.to_string()))
         };
-        Ok(OutputSchema {
+        Ok(Schema {
             validator: schema.map(compile).transpose()?,
         })
     }
 
-    /// The answer as a value, or what is wrong with it.
-    pub fn check(&self, answer: &str) -> Result<Value, Vec<Finding>> {
-        let value: Value = serde_json::from_str(answer).map_err(|error| {
+    /// The text as a value, or what is wrong with it.
+    pub fn check(&self, text: &str) -> Result<Value, Vec<Finding>> {
+        let value: Value = serde_json::from_str(text).map_err(|error| {
             vec![Finding {
                 pointer: String::new(),
                 code: "not-json".to_owned(),
-                message: format!("the answer is not JSON: {error}"),
+                message: format!("not JSON: {error}"),
             }]
         })?;
         let Some(validator) = &self.validator else {
@@ -75,7 +82,7 @@ mod tests {
     use super::*;
 
     fn codes(schema: Option<&str>, answer: &str) -> Vec<(String, String)> {
-        let schema = OutputSchema::new("p", schema).unwrap();
+        let schema = Schema::new("p", "output", schema).unwrap();
         let findings = schema.check(answer).err().unwrap_or_default();
         findings.into_iter().map(|f| (f.code, f.pointer)).collect()
     }
@@ -114,7 +121,10 @@ mod tests {
             r#"{"type": 7}"#,
             r#"{"$ref": "http://127.0.0.1:1/x.json"}"#,
         ] {
-            assert!(OutputSchema::new("p", Some(schema)).is_err(), "{schema}");
+            assert!(
+                Schema::new("p", "output", Some(schema)).is_err(),
+                "{schema}"
+            );
         }
     }
 }
