@@ -1,6 +1,6 @@
 //! Decides whether an extracted invoice is valid, and who has to approve it.
 //!
-//! A model decides, by the rules in [`RULES`]; this agent gives it the
+//! A model decides, by the rules in `RULES`; this agent gives it the
 //! extraction as data and two tools to look things up with. It refuses an
 //! answer that contradicts itself, and does not do the model's work over again.
 
