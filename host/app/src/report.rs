@@ -10,6 +10,9 @@ use crate::results::{Results, ScoreResult, TallyResult};
 /// a file.
 const WIDTH: u16 = 120;
 
+/// So many different errors are shown; the rest is in the JSON.
+const ERRORS: usize = 10;
+
 /// The whole report, ready to print.
 pub(crate) fn render(results: &Results, colours: bool) -> String {
     let mut text = String::new();
@@ -201,13 +204,13 @@ fn trouble(text: &mut String, results: &Results) {
     if results.refusals.is_empty() && results.stopped.is_empty() {
         let _ = writeln!(text, "refusals and traps: none");
     }
-    for error in &results.errors {
-        let example: String = error.example.chars().take(160).collect();
-        let _ = writeln!(
-            text,
-            "{} × {} in {}: {example}",
-            error.count, error.code, error.step
-        );
+    for error in results.errors.iter().take(ERRORS) {
+        let message: String = error.message.chars().take(160).collect();
+        let (count, code, step) = (error.count, &error.code, &error.step);
+        let _ = writeln!(text, "{count} × {code} in {step}: {message}");
+    }
+    if results.errors.len() > ERRORS {
+        let _ = writeln!(text, "and {} other errors", results.errors.len() - ERRORS);
     }
     for bad in &results.bad_records {
         let _ = writeln!(text, "record {} was not run: {}", bad.index, bad.why);

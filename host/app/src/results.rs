@@ -161,9 +161,8 @@ pub(crate) struct Stopped {
 pub(crate) struct ErrorResult {
     pub(crate) step: String,
     pub(crate) code: String,
+    pub(crate) message: String,
     pub(crate) count: u64,
-    /// The first one's words.
-    pub(crate) example: String,
 }
 
 #[derive(Serialize)]
@@ -376,21 +375,15 @@ fn stopped(reports: &[Report]) -> Vec<Stopped> {
 }
 
 fn errors(reports: &[Report]) -> Vec<ErrorResult> {
-    let mut errors: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
-    for trouble in reports.iter().filter_map(|report| report.error.as_ref()) {
-        let key = (trouble.step.clone(), trouble.code.clone());
-        errors
-            .entry(key)
-            .or_insert_with(|| (0, trouble.message.clone()))
-            .0 += 1;
-    }
-    let error = |((step, code), (count, example))| ErrorResult {
+    let troubles = reports.iter().filter_map(|report| report.error.clone());
+    let alike = troubles.map(|t| (t.step, t.code, t.message));
+    let error = |((step, code, message), count)| ErrorResult {
         step,
         code,
+        message,
         count,
-        example,
     };
-    let mut errors: Vec<_> = errors.into_iter().map(error).collect();
+    let mut errors: Vec<_> = counted(alike).into_iter().map(error).collect();
     errors.sort_by_key(|error| std::cmp::Reverse(error.count));
     errors
 }

@@ -29,6 +29,14 @@ use meter::{Effect, Meter, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
 use tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 
+/// The most calls a guest may make at once: 64. They all count towards what the
+/// host does at one time, so one guest must not ask for any number.
+pub const BATCH: usize = 64;
+
+fn too_many(calls: usize) -> String {
+    format!("{calls} calls at once; at most {BATCH} are done")
+}
+
 /// Micro-dollars for a million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -205,12 +213,16 @@ impl Broker {
         })
     }
 
-    /// Several model calls at once; results in request order.
+    /// Several model calls at once, at most [`BATCH`]; results in request order.
     pub async fn complete_all(
         &self,
         caller: &Caller,
         requests: Vec<Request>,
     ) -> Vec<Result<Response, LlmError>> {
+        if requests.len() > BATCH {
+            let refuse = |_| Err(LlmError::Invalid(too_many(requests.len())));
+            return requests.iter().map(refuse).collect();
+        }
         join_all(
             requests
                 .into_iter()
@@ -271,12 +283,16 @@ impl Broker {
         result
     }
 
-    /// Several tool calls at once; results in call order.
+    /// Several tool calls at once, at most [`BATCH`]; results in call order.
     pub async fn call_tools(
         &self,
         caller: &Caller,
         calls: Vec<ToolCall>,
     ) -> Vec<Result<ToolOutput, ToolError>> {
+        if calls.len() > BATCH {
+            let refuse = |_| Err(ToolError::InvalidArguments(too_many(calls.len())));
+            return calls.iter().map(refuse).collect();
+        }
         join_all(calls.into_iter().map(|call| self.call_tool(caller, call))).await
     }
 

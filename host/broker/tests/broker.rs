@@ -20,7 +20,7 @@ use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Part, Request};
 use hotcell_broker::meter::Refusal;
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::tool::{EffectKind, ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
-use hotcell_broker::{Broker, Caller, Capability, Denial, Grants, Policy};
+use hotcell_broker::{BATCH, Broker, Caller, Capability, Denial, Grants, Policy};
 use setup::{Setup, caller, question};
 use tokio::time::{Instant, advance};
 
@@ -310,6 +310,25 @@ async fn answers_come_in_the_order_of_the_questions() {
         .collect();
     let text = |text: &str| Ok(vec![Part::Text(text.to_owned())]);
     assert_eq!(texts, [text("C"), Err(LlmError::Timeout), text("A")]);
+}
+
+#[tokio::test]
+async fn no_guest_makes_any_number_of_calls_at_once() {
+    let setup = scripted(r#"{"reply":{"text":"x"}}"#);
+    for (calls, answered) in [(BATCH, true), (BATCH + 1, false)] {
+        let requests = vec![question("a"); calls];
+        let all = setup.broker.complete_all(&setup.caller, requests).await;
+        assert_eq!(all.len(), calls);
+        assert!(
+            all.iter().all(|answer| answer.is_ok() == answered),
+            "{calls}"
+        );
+    }
+    assert_eq!(setup.caller.meter.records().effects.len(), BATCH);
+    let calls = vec![call("a"); BATCH + 1];
+    let all = setup.broker.call_tools(&setup.caller, calls).await;
+    let refused = |answer: &Result<_, _>| matches!(answer, Err(ToolError::InvalidArguments(_)));
+    assert!(all.iter().all(refused));
 }
 
 #[tokio::test]

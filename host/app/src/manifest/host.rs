@@ -212,7 +212,7 @@ fn sim(reader: &mut Reader, table: &Table<'_>) -> Option<Provider> {
 }
 
 /// The fault model knows its own keys; asking it keeps this file from repeating
-/// them. Whether the rates fit together is the provider's to say.
+/// them, and whether the rates can be.
 fn faults(reader: &mut Reader, node: &Node) -> Option<FaultModel> {
     let Ok(Value::Object(mut model)) = serde_json::to_value(FaultModel::default()) else {
         return None;
@@ -237,7 +237,13 @@ fn faults(reader: &mut Reader, node: &Node) -> Option<FaultModel> {
     if !understood {
         return None;
     }
-    serde_json::from_value(Value::Object(model)).ok()
+    let model: FaultModel = serde_json::from_value(Value::Object(model)).ok()?;
+    if let Err(error) = model.check() {
+        let spot = reader.spot(&node.span);
+        reader.push(Problem::new(error.to_string()).at(&spot, "in these"));
+        return None;
+    }
+    Some(model)
 }
 
 fn openai(reader: &mut Reader, table: &Table<'_>) -> Option<Provider> {

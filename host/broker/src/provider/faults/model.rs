@@ -80,7 +80,9 @@ pub struct FaultModelError {
 }
 
 impl FaultModel {
-    pub(super) fn check(&self) -> Result<(), FaultModelError> {
+    /// Refuses rates that are none and latencies that contradict one another,
+    /// naming the field.
+    pub fn check(&self) -> Result<(), FaultModelError> {
         let rates = [
             ("hallucination", self.hallucination),
             ("flip", self.flip),
