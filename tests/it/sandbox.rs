@@ -13,11 +13,21 @@ fn each_attack_ends_in_its_own_typed_way() {
         ("grow", "failure", "limit-memory", "stopped at a limit"),
         ("trap", "failure", "trap", "unreachable"),
         ("recurse", "failure", "limit-stack", "stopped at a limit"),
-        ("big-prompt", "failure", "limit-hostcall-bytes", "stopped at a limit"),
+        (
+            "big-prompt",
+            "failure",
+            "limit-hostcall-bytes",
+            "stopped at a limit",
+        ),
         ("not-json", "validation_failed", "ok", "not JSON"),
         ("off-schema", "validation_failed", "ok", "42 is not of type"),
         ("refuse", "failure", "refused", "cannot go on"),
-        ("no-such-behaviour", "failure", "invalid-input", "no behaviour"),
+        (
+            "no-such-behaviour",
+            "failure",
+            "invalid-input",
+            "no behaviour",
+        ),
     ];
     for (kind, status, end, words) in table {
         let ran = Scene::probe(kind).run(&[]);
@@ -52,7 +62,11 @@ fn a_guest_with_fuel_to_spare_is_stopped_by_its_deadline() {
 fn limits_of_the_workflow_go_before_the_manifests() {
     let scene = Scene::probe("flood-log");
     assert_eq!(scene.run(&[]).code, 0);
-    scene.change("workflow.yaml", "steps:", "    limits: { fuel: 10000 }\nsteps:");
+    scene.change(
+        "workflow.yaml",
+        "steps:",
+        "    limits: { fuel: 10000 }\nsteps:",
+    );
     let ran = scene.run(&[]);
     assert_eq!(ran.task()["error"]["code"], "limit-fuel", "{}", ran.said);
 }
@@ -67,12 +81,19 @@ fn a_trap_costs_the_whole_fuel_and_an_answer_what_it_used() {
 #[test]
 fn one_bad_record_never_stops_the_batch() {
     let scene = Scene::probe("echo");
-    scene.write("input.json", r#"[{"id": "a"}, 7, {"id": "b"}, {"no": "id"}, {"id": "a"}]"#);
+    scene.write(
+        "input.json",
+        r#"[{"id": "a"}, 7, {"id": "b"}, {"no": "id"}, {"id": "a"}]"#,
+    );
     let ran = scene.run(&[]);
     assert_eq!(ran.code, 6, "{}", ran.said);
     assert_eq!(ran.results["totals"]["success"], 2);
-    let indexes: Vec<_> =
-        ran.results["bad_records"].as_array().unwrap().iter().map(|b| b["index"].clone()).collect();
+    let indexes: Vec<_> = ran.results["bad_records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|b| b["index"].clone())
+        .collect();
     assert_eq!(indexes, [1, 3, 4]);
     assert!(ran.said.contains("record 1 was not run"), "{}", ran.said);
 }
@@ -86,7 +107,11 @@ fn what_is_not_granted_is_refused_and_the_operator_told_the_line() {
     assert_eq!(ran.code, 5);
     assert_eq!(ran.task()["error"]["code"], "refused");
     assert_eq!(ran.results["refusals"][0]["count"], 1);
-    assert!(ran.said.contains("[plugin.probe] llm = [\"default\"]"), "{}", ran.said);
+    assert!(
+        ran.said.contains("[plugin.probe] llm = [\"default\"]"),
+        "{}",
+        ran.said
+    );
     assert_eq!(ran.results["totals"]["llm_calls"], 0);
 }
 
@@ -94,12 +119,25 @@ fn what_is_not_granted_is_refused_and_the_operator_told_the_line() {
 fn a_tool_that_is_not_granted_is_refused() {
     let scene = Scene::probe("call-tool");
     let ledger = component("plugins/vendor-ledger");
-    let declared = format!("  vendor-ledger:\n    source: {}\n    config: {{ vendors: [Acme], invoices: [] }}\ntools: [vendor-ledger]\nsteps:", ledger.display());
+    let declared = format!(
+        "  vendor-ledger:\n    source: {}\n    config: {{ vendors: [Acme], invoices: [] }}\ntools: [vendor-ledger]\nsteps:",
+        ledger.display()
+    );
     scene.change("workflow.yaml", "steps:", &declared);
     scene.write("input.json", r#"[{"id": "one", "name": "Acme"}]"#);
     let ran = scene.run(&[]);
-    assert_eq!((ran.code, &ran.task()["error"]["code"]), (5, &json!("refused")), "{}", ran.said);
-    assert!(ran.said.contains("[plugin.probe] tools = [\"vendor.find\"]"), "{}", ran.said);
+    assert_eq!(
+        (ran.code, &ran.task()["error"]["code"]),
+        (5, &json!("refused")),
+        "{}",
+        ran.said
+    );
+    assert!(
+        ran.said
+            .contains("[plugin.probe] tools = [\"vendor.find\"]"),
+        "{}",
+        ran.said
+    );
     assert_eq!(ran.results["totals"]["tool_calls"], 0);
 
     scene.write("policy.toml", "[plugin.probe]\ntools = [\"vendor.find\"]\n");
@@ -119,20 +157,51 @@ fn capabilities_that_are_not_offered_are_refused_as_unavailable() {
 }
 
 #[test]
+fn a_streamed_answer_comes_in_pieces_and_ends() {
+    let ran = Scene::probe("stream").run(&[]);
+    assert_eq!(
+        ran.task()["output"],
+        json!({"pieces": ["text hello", "done 1"]}),
+        "{}",
+        ran.said
+    );
+    assert_eq!(ran.results["totals"]["llm_calls"], 1);
+}
+
+#[test]
+fn a_trap_is_told_with_its_cause_and_place() {
+    let ran = Scene::probe("trap").run(&[]);
+    let message = ran.task()["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("wasm trap: wasm `unreachable` instruction executed, in "));
+    assert!(
+        message.contains("in hotcell:plugin/agent@0.1.0#run"),
+        "{message}"
+    );
+}
+
+#[test]
 fn no_guest_draws_on_the_operators_terminal() {
     for kind in ["escape-log", "deny-text", "trap"] {
         let ran = Scene::probe(kind).run(&["--verbose"]);
         assert!(!ran.said.contains('\u{1b}'), "{kind}: {:?}", ran.said);
     }
     let ran = Scene::probe("escape-log").run(&["--verbose"]);
-    assert!(ran.said.contains("\\u{1b}[31mred\\r\\nforged line"), "{}", ran.said);
+    assert!(
+        ran.said.contains("\\u{1b}[31mred\\r\\nforged line"),
+        "{}",
+        ran.said
+    );
 }
 
 #[test]
 fn a_flood_of_log_lines_ends_in_a_count() {
     let ran = Scene::probe("flood-log").run(&["--verbose"]);
     assert_eq!(ran.code, 0);
-    assert!(ran.said.contains("936 more lines were dropped"), "{}", ran.said.len());
+    assert!(
+        ran.said.contains("936 more lines were dropped"),
+        "{}",
+        ran.said.len()
+    );
     assert!(ran.said.len() < 300 * 1024);
 }
 
@@ -155,7 +224,11 @@ fn of_wasi_a_guest_gets_the_harmless_part_and_nothing_of_this_machine() {
     assert_eq!(saw["input_bytes"], 0);
     assert_eq!(saw["coarse"], true);
     assert!(ran.said.contains("to standard output"), "{}", ran.said);
-    assert!(ran.said.contains("to standard \\u{1b}[31merror"), "{}", ran.said);
+    assert!(
+        ran.said.contains("to standard \\u{1b}[31merror"),
+        "{}",
+        ran.said
+    );
     // Random numbers are the attempt's: the same record draws the same again.
     assert_eq!(saw["random"], scene.run(&[]).task()["output"]["random"]);
 }

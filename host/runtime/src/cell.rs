@@ -8,13 +8,13 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hotcell_broker::meter::{CellUse, LogLine};
+use hotcell_broker::meter::{CellUse, Level, LogLine};
 use hotcell_broker::{Broker, Caller, text};
 use rand_core::TryRng;
 use serde::Serialize;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::bindings::capability::llm;
@@ -26,6 +26,9 @@ use crate::plugin::{Plugin, Pre};
 use crate::settings::{HANDLES, HOST_OBJECTS, HOSTCALL_BYTES};
 use crate::tape::Tape;
 use crate::task::Failure;
+
+/// So many functions of a trap's backtrace are named.
+const FRAMES: usize = 5;
 
 /// Everything a guest's imports can reach.
 pub(crate) struct State {
@@ -183,18 +186,20 @@ pub(crate) async fn call(
     let left = cell.get_fuel().unwrap_or(0);
     let answered = matches!(end, End::Done(_) | End::Failed(_));
     let fuel = plugin.limits.fuel;
-    let lines = cell
-        .data()
-        .log
-        .take()
-        .into_iter()
-        .map(|(level, text)| LogLine {
-            plugin: plugin.manifest.name.clone(),
-            step: step.clone(),
-            attempt,
-            level,
-            text,
-        });
+    let said = cell.data().log.take();
+    // A panic is logged and then traps: the words belong to the trap.
+    let last_error = said.iter().rev().find(|(level, _)| *level == Level::Error);
+    let end = match (end, last_error) {
+        (End::Trap(text), Some((_, line))) => End::Trap(format!("{text}; it last logged: {line}")),
+        (end, _) => end,
+    };
+    let lines = said.into_iter().map(|(level, text)| LogLine {
+        plugin: plugin.manifest.name.clone(),
+        step: step.clone(),
+        attempt,
+        level,
+        text,
+    });
     let used = CellUse {
         plugin: plugin.manifest.name.clone(),
         step: step.clone(),
@@ -334,7 +339,29 @@ fn classify(error: &wasmtime::Error, memory_refused: bool) -> End<Told> {
     if memory_refused {
         return End::Limit(Limit::Memory);
     }
-    End::Trap(text::line(&text, text::LINE))
+    End::Trap(text::line(&where_it_broke(error), text::LINE))
+}
+
+/// The cause of a trap and the guest's functions it went through, innermost
+/// first. The names are the guest's own.
+fn where_it_broke(error: &wasmtime::Error) -> String {
+    let cause = error.root_cause().to_string();
+    let frames = error
+        .downcast_ref::<WasmBacktrace>()
+        .map(WasmBacktrace::frames);
+    let names = frames
+        .into_iter()
+        .flatten()
+        .map(|frame| match frame.func_name() {
+            Some(name) => format!("{:#}", rustc_demangle::demangle(name)),
+            None => format!("function {}", frame.func_index()),
+        });
+    let names: Vec<_> = names.take(FRAMES).collect();
+    if names.is_empty() {
+        cause
+    } else {
+        format!("{cause}, in {}", names.join(" < "))
+    }
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -41,6 +41,7 @@ impl Guest for Probe {
         let value = match task.kind.as_str() {
             "echo" => task.input,
             "ask" => ask(&task.input)?,
+            "stream" => stream()?,
             "spin" => spin(),
             "grow" => grow(),
             "trap" => core::arch::wasm32::unreachable(),
@@ -70,7 +71,30 @@ impl Guest for Probe {
 }
 
 fn ask(prompt: &str) -> Result<String, Failure> {
-    let request = llm::Request {
+    match llm::complete(&request(prompt)) {
+        Ok(response) => Ok(format!("{{\"parts\": {}}}", response.message.content.len())),
+        Err(llm::Error::Denied(denial)) => Err(Failure::Refused(format!("{denial:?}"))),
+        Err(error) => Err(Failure::Transient(format!("{error:?}"))),
+    }
+}
+
+/// Reads an answer piece by piece and tells what the pieces were.
+fn stream() -> Result<String, Failure> {
+    let failed = |error: llm::Error| Failure::Transient(format!("{error:?}"));
+    let stream = llm::start(&request("hello")).map_err(failed)?;
+    let mut pieces = Vec::new();
+    while let Some(chunk) = stream.next().map_err(failed)? {
+        pieces.push(match chunk {
+            llm::Chunk::Text(text) => format!("\"text {text}\""),
+            llm::Chunk::CallDelta(call) => format!("\"call {}\"", call.name),
+            llm::Chunk::Done(response) => format!("\"done {}\"", response.message.content.len()),
+        });
+    }
+    Ok(format!("{{\"pieces\": [{}]}}", pieces.join(", ")))
+}
+
+fn request(prompt: &str) -> llm::Request {
+    llm::Request {
         model: "default".to_owned(),
         messages: vec![llm::Message {
             role: llm::Role::User,
@@ -82,11 +106,6 @@ fn ask(prompt: &str) -> Result<String, Failure> {
         temperature: None,
         seed: None,
         stop: Vec::new(),
-    };
-    match llm::complete(&request) {
-        Ok(response) => Ok(format!("{{\"parts\": {}}}", response.message.content.len())),
-        Err(llm::Error::Denied(denial)) => Err(Failure::Refused(format!("{denial:?}"))),
-        Err(error) => Err(Failure::Transient(format!("{error:?}"))),
     }
 }
 
