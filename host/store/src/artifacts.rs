@@ -51,7 +51,10 @@ impl Artifacts {
             }
             Err(error) => return Err(fail("read", &path)(error)),
         };
-        Ok(Artifacts { dir: dir.to_owned(), key })
+        Ok(Artifacts {
+            dir: dir.to_owned(),
+            key,
+        })
     }
 
     /// The artefact stored under a name, if there is one and it is ours.
@@ -66,7 +69,11 @@ impl Artifacts {
     /// Stores an artefact under a name, whole or not at all.
     pub fn put(&self, name: &str, artifact: &[u8]) -> Result<(), ArtifactsError> {
         let path = self.path(name);
-        let fail = |source| ArtifactsError { what: "write", path: path.clone(), source };
+        let fail = |source| ArtifactsError {
+            what: "write",
+            path: path.clone(),
+            source,
+        };
         let Some(seal) = self.seal(name, artifact) else {
             return Err(fail(io::Error::other("the key has no usable length")));
         };
