@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use llm::{LlmError, LlmProvider, Request, Response, Took, Usage};
-use meter::{Effect, Meter, Refusal};
+use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
 use tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 
@@ -170,47 +170,67 @@ impl Broker {
         if request.messages.is_empty() {
             return Err(LlmError::Invalid("`messages` is empty".to_owned()));
         }
-        let sequence = caller.next();
-        let started = Instant::now();
+        let origin = Some(route.provider.origin());
+        let effect = self.begin(caller, Capability::Llm, &request.model, origin);
         let limit = route
             .timeout
-            .min(caller.deadline.saturating_duration_since(started));
+            .min(caller.deadline.saturating_duration_since(effect.started));
         let answer = tokio::select! {
             biased;
             () = caller.cancel.cancelled() => llm::Answer::wall(Err(LlmError::Cancelled)),
             answer = tokio::time::timeout(limit, route.provider.complete(self, caller, &request)) =>
                 answer.unwrap_or_else(|_| llm::Answer::wall(Err(LlmError::Timeout))),
         };
+        let used = answer.result.as_ref().ok();
+        let usage = used.map(|c| c.usage).unwrap_or_default();
+        let usage_estimated = used.is_some_and(|c| c.usage_estimated);
         // A simulated answer that says it took longer than the deadline is the
-        // timeout it would have been.
-        let (result, took, simulated_time) = match answer.took {
-            Took::Wall => (answer.result, started.elapsed(), false),
+        // timeout it would have been; the provider bills it all the same.
+        let (result, simulated) = match answer.took {
+            Took::Wall => (answer.result, None),
             Took::Virtual(took) if took > route.timeout => {
-                (Err(LlmError::Timeout), route.timeout, true)
+                (Err(LlmError::Timeout), Some(route.timeout))
             }
-            Took::Virtual(took) => (answer.result, took, true),
+            Took::Virtual(took) => (answer.result, Some(took)),
         };
-        let usage = result.as_ref().map(|c| c.usage).unwrap_or_default();
         let cost_micros = route.price.of(usage);
-        caller.meter.effect(Effect {
-            plugin: caller.plugin.clone(),
-            step: caller.step.clone(),
-            attempt: caller.attempt,
-            sequence,
-            capability: Capability::Llm,
-            resource: request.model.clone(),
-            outcome: result.as_ref().map_or_else(LlmError::code, |_| "ok"),
-            origin: Some(route.provider.origin()),
-            usage,
-            usage_estimated: result.as_ref().is_ok_and(|c| c.usage_estimated),
-            cost_micros,
-            took,
-            simulated_time,
+        let outcome = result.as_ref().map_or_else(LlmError::code, |_| "ok");
+        effect.end(outcome, |effect| {
+            effect.usage = usage;
+            effect.usage_estimated = usage_estimated;
+            effect.cost_micros = cost_micros;
+            effect.simulated_time = simulated.is_some();
+            effect.took = simulated.unwrap_or(effect.took);
         });
         result.map(|completion| Response {
             completion,
             cost_micros,
         })
+    }
+
+    fn begin(
+        &self,
+        caller: &Caller,
+        capability: Capability,
+        resource: &str,
+        origin: Option<llm::Origin>,
+    ) -> OpenEffect {
+        let effect = Effect {
+            plugin: caller.plugin.clone(),
+            step: caller.step.clone(),
+            attempt: caller.attempt,
+            sequence: caller.next(),
+            capability,
+            resource: resource.to_owned(),
+            outcome: "cancelled",
+            origin,
+            usage: Usage::default(),
+            usage_estimated: false,
+            cost_micros: 0,
+            took: Duration::ZERO,
+            simulated_time: false,
+        };
+        OpenEffect::new(Arc::clone(&caller.meter), effect)
     }
 
     /// Several model calls at once, at most [`BATCH`]; results in request order.
@@ -256,30 +276,18 @@ impl Broker {
         let Some((_, provider)) = self.inner.tools.get(&call.name) else {
             return Err(ToolError::Unknown);
         };
-        let sequence = caller.next();
-        let started = Instant::now();
-        let limit = caller.deadline.saturating_duration_since(started);
+        let effect = self.begin(caller, Capability::Tools, &call.name, None);
+        let limit = caller.deadline.saturating_duration_since(effect.started);
         let result = tokio::select! {
             biased;
             () = caller.cancel.cancelled() => Err(ToolError::Cancelled),
             result = tokio::time::timeout(limit, provider.call(self, caller, &call)) =>
                 result.unwrap_or(Err(ToolError::Timeout)),
         };
-        caller.meter.effect(Effect {
-            plugin: caller.plugin.clone(),
-            step: caller.step.clone(),
-            attempt: caller.attempt,
-            sequence,
-            capability: Capability::Tools,
-            resource: call.name.clone(),
-            outcome: result.as_ref().map_or_else(ToolError::code, |_| "ok"),
-            origin: None,
-            usage: Usage::default(),
-            usage_estimated: false,
-            cost_micros: 0,
-            took: started.elapsed(),
-            simulated_time: false,
-        });
+        effect.end(
+            result.as_ref().map_or_else(ToolError::code, |_| "ok"),
+            |_| {},
+        );
         result
     }
 

@@ -4,10 +4,11 @@
 //! Records are kept in the order they were made; a reader that needs a stable
 //! order sorts by step, attempt and sequence.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::llm::{Origin, Usage};
 use crate::policy::{Access, Capability, Denial, line_that_allows};
@@ -48,6 +49,46 @@ pub struct Effect {
 /// JSON gets whole microseconds under a name that says so.
 fn micros<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u64(u64::try_from(value.as_micros()).unwrap_or(u64::MAX))
+}
+
+/// An effect that has begun. It is recorded when it ends, and also when nobody
+/// waits for its end any more: a cell that is stopped in the middle of a call
+/// does not make the call unseen.
+pub(crate) struct OpenEffect {
+    pub(crate) started: Instant,
+    meter: Arc<Meter>,
+    /// None once recorded.
+    effect: Option<Effect>,
+}
+
+impl OpenEffect {
+    /// `effect.outcome` is what is recorded if nobody waits for the end.
+    pub(crate) fn new(meter: Arc<Meter>, effect: Effect) -> OpenEffect {
+        OpenEffect {
+            started: Instant::now(),
+            meter,
+            effect: Some(effect),
+        }
+    }
+
+    /// Records the end. `fill` sees the effect with the time it really took.
+    pub(crate) fn end(mut self, outcome: &'static str, fill: impl FnOnce(&mut Effect)) {
+        if let Some(mut effect) = self.effect.take() {
+            effect.outcome = outcome;
+            effect.took = self.started.elapsed();
+            fill(&mut effect);
+            self.meter.effect(effect);
+        }
+    }
+}
+
+impl Drop for OpenEffect {
+    fn drop(&mut self) {
+        if let Some(mut effect) = self.effect.take() {
+            effect.took = self.started.elapsed();
+            self.meter.effect(effect);
+        }
+    }
 }
 
 /// One "no" to a plugin.

@@ -257,7 +257,8 @@ async fn a_simulated_answer_that_took_too_long_is_a_timeout() {
     );
     let effects = setup.caller.meter.records().effects;
     assert_eq!((effects[1].outcome, effects[1].took), ("timeout", MINUTE));
-    assert_eq!(effects[1].cost_micros, 0);
+    // The tokens were spent, whether or not somebody waited for them.
+    assert!(effects[1].cost_micros > 0);
     assert!(effects[1].simulated_time);
 }
 
@@ -310,6 +311,20 @@ async fn answers_come_in_the_order_of_the_questions() {
         .collect();
     let text = |text: &str| Ok(vec![Part::Text(text.to_owned())]);
     assert_eq!(texts, [text("C"), Err(LlmError::Timeout), text("A")]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_nobody_waits_for_any_more_is_still_on_record() {
+    let setup = Setup::new(Arc::new(Silent::default()), MINUTE);
+    let call = setup.broker.complete(&setup.caller, question("a"));
+    assert!(
+        tokio::time::timeout(Duration::from_secs(5), call)
+            .await
+            .is_err()
+    );
+    let effects = setup.caller.meter.records().effects;
+    let told: Vec<_> = effects.iter().map(|e| (e.outcome, e.took)).collect();
+    assert_eq!(told, [("cancelled", Duration::from_secs(5))]);
 }
 
 #[tokio::test]

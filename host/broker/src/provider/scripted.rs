@@ -133,8 +133,14 @@ impl Scripted {
                 line: index + 1,
                 message,
             };
-            let written: Written =
-                serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+            let written: Written = serde_json::from_str(text).map_err(|error| {
+                // The parser sees one line and calls it the first.
+                wrong(
+                    error
+                        .to_string()
+                        .replace(" at line 1 column ", " at column "),
+                )
+            })?;
             lines.push(Line::read(written).map_err(wrong)?);
         }
         let left = Mutex::new(lines.iter().map(|line| line.times).collect());
