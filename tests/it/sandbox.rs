@@ -14,6 +14,12 @@ fn each_attack_ends_in_its_own_typed_way() {
         ("trap", "failure", "trap", "unreachable"),
         ("recurse", "failure", "limit-stack", "stopped at a limit"),
         (
+            "hold-streams",
+            "failure",
+            "limit-handles",
+            "stopped at a limit",
+        ),
+        (
             "big-prompt",
             "failure",
             "limit-hostcall-bytes",

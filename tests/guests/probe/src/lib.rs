@@ -42,6 +42,7 @@ impl Guest for Probe {
             "echo" => task.input,
             "ask" => ask(&task.input)?,
             "stream" => stream()?,
+            "hold-streams" => hold_streams()?,
             "spin" => spin(),
             "grow" => grow(),
             "trap" => core::arch::wasm32::unreachable(),
@@ -91,6 +92,16 @@ fn stream() -> Result<String, Failure> {
         });
     }
     Ok(format!("{{\"pieces\": [{}]}}", pieces.join(", ")))
+}
+
+/// Opens streams and never lets go of one.
+fn hold_streams() -> Result<String, Failure> {
+    let mut held = Vec::new();
+    for _ in 0..2_000 {
+        let stream = llm::start(&request("hello"));
+        held.push(stream.map_err(|error| Failure::Transient(format!("{error:?}")))?);
+    }
+    Ok(format!("{{\"held\": {}}}", held.len()))
 }
 
 fn request(prompt: &str) -> llm::Request {
