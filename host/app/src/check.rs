@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::cli::{Exit, Output, Problem, WorkflowArgs};
 use crate::manifest::Checked;
 use crate::manifest::records::load_records;
-use crate::{screen, wire};
+use crate::{run, screen, wire};
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
@@ -26,6 +26,7 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
     let input = &workflow.input;
     let records = load_records(&input.file, &input.id)
         .map_err(|problem| Problem::new(Exit::Files, problem))?;
+    run::gold(&checked)?;
     let mut manifests = Vec::new();
     for (name, plugin) in &workflow.plugins {
         let manifest = manifest_of(&plugin.source)?;
@@ -51,6 +52,11 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
             let manifest = manifest_of(source)?;
             let role = format!("`plugin` of the model `{alias}`");
             wire::expect_kind(&manifest.name, manifest.kind, Kind::Model, &role)?;
+        }
+    }
+    for alias in wire::granted_aliases(&checked) {
+        if let Some(model) = checked.host.models.get(alias) {
+            wire::connect(alias, model)?;
         }
     }
     let mut warnings: Vec<String> = checked.warnings.iter().map(ToString::to_string).collect();

@@ -66,6 +66,7 @@ enum Command {
 pub(crate) enum Exit {
     Done,
     Failed,
+    CommandLine,
     Files,
     Plugin,
     NothingSucceeded,
@@ -78,7 +79,8 @@ impl Exit {
         match self {
             Exit::Done => 0,
             Exit::Failed => 1,
-            // 2 is clap's.
+            // Mostly clap's.
+            Exit::CommandLine => 2,
             Exit::Files => 3,
             Exit::Plugin => 4,
             Exit::NothingSucceeded => 5,

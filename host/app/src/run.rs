@@ -1,5 +1,7 @@
 //! `hotcell run`: a workflow over all its records.
 
+use std::error::Error;
+use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,8 +31,8 @@ pub(crate) struct RunArgs {
           value_parser = clap::value_parser!(u16).range(1..=5000))]
     concurrency: u16,
     /// Only the first N records
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
     /// Write every value that is handed to a plugin here, one JSON line each
     #[arg(long, value_name = "FILE")]
     tape: Option<PathBuf>,
@@ -51,7 +53,9 @@ pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit, Problem> {
     let mut records = load_records(&input.file, &input.id)
         .map_err(|problem| Problem::new(Exit::Files, problem))?;
     if let Some(limit) = args.limit {
-        records.good.truncate(limit);
+        let first = |index: usize| (index as u64) < limit;
+        records.good.retain(|record| first(record.index));
+        records.bad.retain(|record| first(record.index));
     }
     let gold = gold(&checked)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -68,6 +72,11 @@ async fn go(
     gold: Option<Gold>,
     output: Output,
 ) -> Result<Exit, Problem> {
+    // A path with a slip in it must not cost the results of a paid run.
+    if let Some(path) = &args.out {
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        opened.map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
+    }
     let options = Options {
         concurrency: usize::from(args.concurrency),
         state: args.state.clone().unwrap_or_else(wire::default_state),
@@ -181,7 +190,8 @@ fn ending(results: &Results, exit: Exit) -> String {
     }
 }
 
-fn gold(checked: &Checked) -> Result<Option<Gold>, Problem> {
+/// The right answers, where the workflow names some.
+pub(crate) fn gold(checked: &Checked) -> Result<Option<Gold>, Problem> {
     let Some(spec) = &checked.workflow.score else {
         return Ok(None);
     };
@@ -193,5 +203,8 @@ fn gold(checked: &Checked) -> Result<Option<Gold>, Problem> {
     let text = std::fs::read_to_string(&spec.gold).map_err(|e| wrong(e.to_string()))?;
     Gold::parse(&text, &spec.fields, spec.group_by.as_deref())
         .map(Some)
-        .map_err(|e| wrong(e.to_string()))
+        .map_err(|e| match e.source() {
+            None => wrong(e.to_string()),
+            Some(cause) => wrong(format!("{e}: {cause}")),
+        })
 }

@@ -42,12 +42,15 @@ pub(crate) fn read(args: &WorkflowArgs) -> Result<Checked, Problem> {
         host: args.host.clone(),
         policy: args.policy.clone(),
     };
-    let wrong = |problem: problem::Problem| Problem::new(Exit::Files, problem);
+    let wrong = |exit| move |problem: problem::Problem| Problem::new(exit, problem);
     let mut checked =
         crate::manifest::check(&files).map_err(|list| Problem::new(Exit::Files, list))?;
     if let Some(model) = &args.model {
-        let choice = choose(model, args.price.as_deref()).map_err(wrong)?;
-        checked.host.set_default(choice).map_err(wrong)?;
+        let choice = choose(model, args.price.as_deref()).map_err(wrong(Exit::CommandLine))?;
+        checked
+            .host
+            .set_default(choice)
+            .map_err(wrong(Exit::Files))?;
     }
     Ok(checked)
 }
@@ -309,7 +312,7 @@ pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Problem> {
     };
     bytes.map_err(|error| {
         let report = miette::miette!(
-            help = "check `source` in the workflow",
+            help = "check the path; in a workflow it is the plugin's `source`",
             "cannot read the plugin `{shown}`: {error}"
         );
         Problem::new(Exit::Plugin, report)
@@ -352,23 +355,22 @@ fn load(
         .map_err(|error| not_a_plugin(path, &error))
 }
 
+/// Who answers for an alias, and in words.
+type Connected = (Arc<dyn LlmProvider>, String);
+
 fn provider(
     alias: &str,
     model: &Model,
     solver: Option<Arc<Plugin>>,
     cells: &Cells,
 ) -> Result<(Arc<dyn LlmProvider>, ModelInUse), Problem> {
-    let wrong = |why: String, help: &'static str| {
-        let report = miette::miette!(help = help, "the model `{alias}` cannot be used: {why}");
-        Problem::new(Exit::Files, report)
-    };
     let solved_by = solver
         .as_ref()
         .map(|s| s.manifest.name.clone())
         .unwrap_or_default();
     let plugin = solver.map(|plugin| ModelPlugin::new(cells.clone(), plugin));
     let mut faults = None;
-    let (provider, what): (Arc<dyn LlmProvider>, _) = match (&model.provider, plugin) {
+    let (provider, what): Connected = match (&model.provider, plugin) {
         (
             Provider::Sim {
                 seed,
@@ -378,7 +380,7 @@ fn provider(
             Some(plugin),
         ) => {
             let faulty = Faulty::new(Arc::new(plugin), rates.clone(), *seed)
-                .map_err(|e| wrong(e.to_string(), "see `faults` in the host file"))?;
+                .map_err(|e| unusable(alias, &e.to_string(), "see `faults` in the host file"))?;
             faults = Some(faulty.log());
             (
                 Arc::new(faulty),
@@ -388,14 +390,32 @@ fn provider(
         (Provider::Plugin { .. }, Some(plugin)) => {
             (Arc::new(plugin), format!("the plugin {solved_by}"))
         }
-        (
-            Provider::OpenAi {
-                endpoint,
-                model: name,
-                api_key,
-            },
-            _,
-        ) => {
+        _ => connect(alias, model)?
+            .ok_or_else(|| Problem::failed("a model's plugin was not loaded"))?,
+    };
+    let origin = provider.origin();
+    Ok((
+        provider,
+        ModelInUse {
+            alias: alias.to_owned(),
+            what,
+            origin,
+            faults,
+        },
+    ))
+}
+
+/// The provider behind an alias, unless it is a plugin. Reads the key or the
+/// script and connects to nothing.
+pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, Problem> {
+    let wrong = |why: String, help| unusable(alias, &why, help);
+    Ok(Some(match &model.provider {
+        Provider::Sim { .. } | Provider::Plugin { .. } => return Ok(None),
+        Provider::OpenAi {
+            endpoint,
+            model: name,
+            api_key,
+        } => {
             let api_key = api_key.as_ref().map(key).transpose().map_err(|why| {
                 wrong(
                     why,
@@ -412,7 +432,7 @@ fn provider(
                 .map_err(|e| wrong(e.to_string(), "see `base_url` and `model`"))?;
             (Arc::new(openai), format!("{name} at {base_url}"))
         }
-        (Provider::Scripted { file }, _) => {
+        Provider::Scripted { file } => {
             let shown = file.display();
             let text = std::fs::read_to_string(file)
                 .map_err(|e| wrong(format!("cannot read `{shown}`: {e}"), "see `file`"))?;
@@ -420,18 +440,12 @@ fn provider(
                 .map_err(|e| wrong(format!("`{shown}`: {e}"), "mend the script"))?;
             (Arc::new(scripted), format!("the script {shown}"))
         }
-        _ => return Err(Problem::failed("a model's plugin was not loaded")),
-    };
-    let origin = provider.origin();
-    Ok((
-        provider,
-        ModelInUse {
-            alias: alias.to_owned(),
-            what,
-            origin,
-            faults,
-        },
-    ))
+    }))
+}
+
+fn unusable(alias: &str, why: &str, help: &'static str) -> Problem {
+    let report = miette::miette!(help = help, "the model `{alias}` cannot be used: {why}");
+    Problem::new(Exit::Files, report)
 }
 
 /// The key, from where the host file says it is. It goes from there into a

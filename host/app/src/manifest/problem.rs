@@ -50,6 +50,35 @@ pub(crate) struct Spot {
     span: Range<usize>,
 }
 
+/// The longest line that is shown, in bytes. A file can be one line of megabytes.
+const SHOWN: usize = 300;
+
+impl Spot {
+    /// Whether its lines, and the two around them that would be shown, are short.
+    fn can_be_shown(&self) -> bool {
+        let text = self.source.text();
+        let at = |offset: usize| text.get(..offset).map_or(text.len(), str::len);
+        let (before, rest) = text.split_at(at(self.span.start));
+        let (inside, after) = rest.split_at(at(self.span.end).saturating_sub(before.len()));
+        let above = before.rsplitn(3, '\n').map(str::len).take(2);
+        let below = after.splitn(3, '\n').map(str::len).take(2);
+        let within = inside.lines().map(str::len);
+        above.chain(within).chain(below).all(|bytes| bytes <= SHOWN)
+    }
+
+    /// The line and column it starts at, both from 1.
+    fn line_and_column(&self) -> (usize, usize) {
+        let before = self
+            .source
+            .text()
+            .get(..self.span.start)
+            .unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default();
+        (line, column.chars().count() + 1)
+    }
+}
+
 /// One thing that is wrong, or, as a warning, probably not meant.
 #[derive(Clone, Debug)]
 pub(crate) struct Problem {
@@ -72,8 +101,15 @@ impl Problem {
         }
     }
 
-    /// The same, marked at a spot. All spots of one problem are in one file.
+    /// The same, marked at a spot. All spots of one problem are in one file. Among
+    /// lines that fill the screen the place is told in words instead.
     pub(crate) fn at(mut self, spot: &Spot, label: impl Into<String>) -> Problem {
+        if !spot.can_be_shown() {
+            let (line, column) = spot.line_and_column();
+            let label = label.into();
+            self.message = format!("{}, line {line}, column {column}: {label}", self.message);
+            return self;
+        }
         self.source = Some(spot.source.clone());
         self.labels.push(LabeledSpan::at(spot.span.clone(), label));
         self
