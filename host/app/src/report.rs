@@ -120,7 +120,7 @@ fn score_table(score: &ScoreResult) -> Table {
     let group = score.grouped_by.clone().unwrap_or_default();
     let fields = score.all.fields.iter().map(|(field, _)| field.clone());
     table.set_header(
-        [group, "right".to_owned(), "95 %".to_owned()]
+        [group, "success".to_owned(), "95 % interval".to_owned()]
             .into_iter()
             .chain(fields),
     );
@@ -149,7 +149,7 @@ fn plugin_table(results: &Results) -> Table {
         "kind",
         "digest",
         "calls",
-        "P50",
+        "time P50",
         "fuel P50",
         "fuel max",
         "peak memory",
