@@ -5,17 +5,19 @@
 //! else's.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::FutureExt;
 use hotcell_runtime::broker::meter::{Meter, Records};
 use hotcell_runtime::broker::{Broker, Caller, text};
 use hotcell_runtime::task::{Failure, Finding, Output, Task};
 use hotcell_runtime::{Cells, End, Plugin};
 use serde::Serialize;
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -163,25 +165,30 @@ impl Engine {
         cancel: &CancellationToken,
         mut ended: impl FnMut(&Report),
     ) -> Vec<Report> {
-        let start = |(at, record): (usize, Record)| {
-            let (engine, cancel) = (Arc::clone(self), cancel.clone());
-            async move {
-                if cancel.is_cancelled() {
-                    return None;
+        let workers = concurrency.clamp(1, records.len().max(1));
+        let queue = Arc::new(Mutex::new(records.into_iter().enumerate()));
+        let (send, mut receive) = mpsc::unbounded_channel();
+        for _ in 0..workers {
+            let (engine, queue) = (Arc::clone(self), Arc::clone(&queue));
+            let (send, cancel) = (send.clone(), cancel.clone());
+            tokio::spawn(async move {
+                while !cancel.is_cancelled() {
+                    let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((at, record)) = next else { break };
+                    let names = (record.run.clone(), record.task.clone());
+                    let run = AssertUnwindSafe(engine.run(record, cancel.clone())).catch_unwind();
+                    let report = run.await.unwrap_or_else(|_| ours(names.0, names.1));
+                    if send.send((at, report)).is_err() {
+                        break;
+                    }
                 }
-                let names = (record.run.clone(), record.task.clone());
-                let run = tokio::spawn(async move { engine.run(record, cancel).await });
-                Some((at, run.await.unwrap_or_else(|_| ours(names.0, names.1))))
-            }
-        };
-        let runs = futures::stream::iter(records.into_iter().enumerate()).map(start);
-        let mut runs = runs.buffer_unordered(concurrency.max(1));
+            });
+        }
+        drop(send);
         let mut reports = BTreeMap::new();
-        while let Some(run) = runs.next().await {
-            if let Some((at, report)) = run {
-                ended(&report);
-                reports.insert(at, report);
-            }
+        while let Some((at, report)) = receive.recv().await {
+            ended(&report);
+            reports.insert(at, report);
         }
         reports.into_values().collect()
     }
