@@ -10,3 +10,4 @@ mod live_model;
 mod sandbox;
 mod scene;
 mod tape;
+mod targets;
