@@ -167,9 +167,7 @@ impl Broker {
                 request.model
             )));
         };
-        if request.messages.is_empty() {
-            return Err(LlmError::Invalid("`messages` is empty".to_owned()));
-        }
+        request.check().map_err(LlmError::Invalid)?;
         let origin = Some(route.provider.origin());
         let effect = self.begin(caller, Capability::Llm, &request.model, origin);
         let limit = route

@@ -82,6 +82,36 @@ pub struct Request {
     pub stop: Vec<String>,
 }
 
+impl Request {
+    /// Refuses numbers outside the ranges the contract names, before anybody is
+    /// asked. The text says what to change.
+    pub fn check(&self) -> Result<(), String> {
+        if self.messages.is_empty() {
+            return Err("`messages` is empty".to_owned());
+        }
+        if self.max_tokens == Some(0) {
+            return Err("`max-tokens` is 0; it must be 1 or more".to_owned());
+        }
+        match self.temperature {
+            Some(t) if !(0.0..=2.0).contains(&t) => {
+                return Err(format!("`temperature` is {t}; it must be 0 to 2"));
+            }
+            _ => {}
+        }
+        if self.stop.len() > 4 {
+            return Err(format!("`stop` has {} texts; at most 4", self.stop.len()));
+        }
+        match &self.response_format {
+            ResponseFormat::JsonSchema(schema) => {
+                serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(schema)
+                    .map(drop)
+                    .map_err(|error| format!("`json-schema` is not a JSON object: {error}"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Tokens of one model call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
@@ -247,4 +277,42 @@ pub trait LlmProvider: Send + Sync {
     /// One call. `broker` and `caller` are for providers that run a plugin or
     /// key their draws by the attempt.
     async fn complete(&self, broker: &Broker, caller: &Caller, request: &Request) -> Answer;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_outside_their_ranges_are_refused_by_name() {
+        let good = Request {
+            model: "m".to_owned(),
+            messages: vec![Message {
+                role: Role::User,
+                content: Vec::new(),
+            }],
+            tools: Vec::new(),
+            response_format: ResponseFormat::JsonSchema("{}".to_owned()),
+            max_tokens: Some(1),
+            temperature: Some(2.0),
+            seed: None,
+            stop: vec![String::new(); 4],
+        };
+        assert_eq!(good.check(), Ok(()));
+        let table: [(&str, fn(&mut Request)); 6] = [
+            ("messages", |r| r.messages.clear()),
+            ("max-tokens", |r| r.max_tokens = Some(0)),
+            ("temperature", |r| r.temperature = Some(-0.1)),
+            ("temperature", |r| r.temperature = Some(f32::NAN)),
+            ("stop", |r| r.stop.push(String::new())),
+            ("json-schema", |r| {
+                r.response_format = ResponseFormat::JsonSchema("[".to_owned())
+            }),
+        ];
+        for (field, spoil) in table {
+            let mut request = good.clone();
+            spoil(&mut request);
+            assert!(request.check().unwrap_err().contains(field), "{field}");
+        }
+    }
 }
