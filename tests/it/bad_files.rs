@@ -24,7 +24,7 @@ fn refused(code: i32, file: &str, slips: &[Slip<'_>]) {
 fn both(scene: &Scene, args: &[&str], code: i32, words: &str) {
     for verb in ["run", "check"] {
         let told = told(scene, verb, args);
-        let said = unwrapped(&told.stderr);
+        let said = told.stderr;
         assert_eq!(told.code, code, "{verb}: {said}");
         for word in words.split('|') {
             assert!(said.contains(word), "{verb}: no {word:?} in: {said}");
@@ -42,11 +42,6 @@ fn told(scene: &Scene, verb: &str, args: &[&str]) -> Told {
             .arg(scene.dir.path())
             .args(args),
     )
-}
-
-/// The text before it was broken into lines for a terminal.
-fn unwrapped(text: &str) -> String {
-    text.replace("\n  | ", " ").replace("\n        ", " ")
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::Args;
 use hotcell_broker::{Access, Capability, policy};
 use hotcell_runtime::manifest::{self, Kind, Manifest};
+use hotcell_workflow::schema::Schema;
 use serde_json::json;
 
 use crate::cli::{Exit, Output, Problem, WorkflowArgs};
@@ -38,6 +39,14 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
                 manifest.name
             );
             return Err(Problem::new(Exit::Plugin, report));
+        }
+        let schemas = [
+            ("input", &manifest.input_schema),
+            ("output", &manifest.output_schema),
+        ];
+        for (side, schema) in schemas {
+            Schema::new(name, side, schema.as_deref())
+                .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
         }
         manifests.push(manifest);
     }

@@ -26,8 +26,9 @@ pub(crate) fn install(wanted: &Output) {
             GraphicalTheme::none()
         };
         Box::new(
+            // Terminals wrap; a name broken in two can be neither searched nor copied.
             GraphicalReportHandler::new_themed(theme)
-                .with_width(100)
+                .with_wrap_lines(false)
                 .with_links(false),
         )
     })));
