@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 
 use crate::results::{Results, ScoreResult, TallyResult};
 
@@ -173,6 +173,10 @@ fn plugin_table(results: &Results) -> Table {
                 ends
             },
         ]);
+    }
+    // A name broken in two can be neither searched nor copied.
+    if let Some(names) = table.column_mut(0) {
+        names.set_constraint(ColumnConstraint::ContentWidth);
     }
     for column in 3..8 {
         if let Some(column) = table.column_mut(column) {
