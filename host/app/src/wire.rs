@@ -17,7 +17,8 @@ use hotcell_broker::tool::ToolProvider;
 use hotcell_broker::{Broker, Caller, Policy, Route};
 use hotcell_runtime::manifest::{Kind, Limits};
 use hotcell_runtime::{
-    Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings, Tape, ToolPlugin,
+    Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings, StartError,
+    Tape, ToolPlugin,
 };
 use hotcell_store::Digest;
 use hotcell_workflow::engine::{self, Engine};
@@ -115,7 +116,17 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         artifacts: Some(options.state.join("artifacts")),
         ..Settings::default()
     };
-    let runtime = Runtime::new(&settings).map_err(Problem::failed)?;
+    let runtime = Runtime::new(&settings).map_err(|error| {
+        let help = match error {
+            StartError::Engine(_) => {
+                "cells reserve address space: lift `ulimit -v`, or lower `--concurrency`"
+            }
+            StartError::Artifacts(_) => "name another folder with `--state`",
+        };
+        let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+        let why = why.unwrap_or_default();
+        Problem::new(Exit::Failed, miette::miette!(help = help, "{error}{why}"))
+    })?;
     let cells = runtime.cells(tape(options.tape.as_deref())?);
 
     let mut plugins = BTreeMap::new();
