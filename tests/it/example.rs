@@ -7,15 +7,9 @@ use std::sync::mpsc;
 
 use serde_json::Value;
 
-use crate::scene::{PATIENCE, Ran, Scene, command, component, example, run_example, start};
-
-const PLUGINS: [&str; 5] = [
-    "invoice-approver",
-    "invoice-checker",
-    "invoice-extractor",
-    "reference-solver",
-    "vendor-ledger",
-];
+use crate::scene::{
+    PATIENCE, PLUGINS, Ran, Scene, command, component, example, run_example, start,
+};
 
 fn number(value: &Value) -> u64 {
     value
@@ -145,19 +139,11 @@ fn results_depend_on_the_seed_and_on_nothing_else() {
     assert_eq!(first, digest(&["--concurrency", "1"]));
     assert_eq!(first, digest(&["--concurrency", "64"]));
 
-    let host = std::fs::read_to_string(example().join("host.toml")).unwrap();
-    let solver = component("plugins/reference-solver");
-    let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("host.toml");
-    let copy = |seed: &str| {
-        let text = host
-            .replace("../../plugins/reference-solver", solver.to_str().unwrap())
-            .replace("seed = 42", seed);
-        std::fs::write(&path, text).unwrap();
-        digest(&["--host", path.to_str().unwrap()])
-    };
-    assert_eq!(first, copy("seed = 42"));
-    assert_ne!(first, copy("seed = 43"));
+    let copy = Scene::example();
+    let run = || copy.run(&[]).results["outcome_digest"].clone();
+    assert_eq!(run(), *first);
+    copy.change("host.toml", "seed = 42", "seed = 43");
+    assert_ne!(run(), *first);
 }
 
 #[test]

@@ -3,11 +3,20 @@
 //! One binary, so that guests are built once and the tests share one folder of
 //! compiled components. See `tests/README.md` for which test goes where.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says loudly that it failed"
+)]
+
 mod bad_files;
 mod bad_plugins;
 mod example;
 mod live_model;
 mod sandbox;
+mod scenarios;
 mod scene;
 mod tape;
 mod targets;

@@ -12,6 +12,15 @@ use tempfile::TempDir;
 /// A command that takes longer hangs: the slowest here takes some seconds.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
+/// The plugins of the example.
+pub(crate) const PLUGINS: [&str; 5] = [
+    "invoice-approver",
+    "invoice-checker",
+    "invoice-extractor",
+    "reference-solver",
+    "vendor-ledger",
+];
+
 /// The top of the repository.
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -37,24 +46,18 @@ pub(crate) fn hotcell() -> Command {
 pub(crate) fn component(folder: &str) -> PathBuf {
     static BUILT: OnceLock<Vec<(String, PathBuf)>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
-        let folders = [
-            "plugins/invoice-approver",
-            "plugins/invoice-checker",
-            "plugins/invoice-extractor",
-            "plugins/reference-solver",
-            "plugins/vendor-ledger",
-            "tests/guests/probe",
-            "tests/guests/wasi-probe",
-        ];
+        let guests = ["probe", "wasi-probe"].map(|name| format!("tests/guests/{name}"));
+        let plugins = PLUGINS.map(|name| format!("plugins/{name}"));
+        let folders: Vec<String> = plugins.into_iter().chain(guests).collect();
         let output = hotcell()
             .arg("build")
-            .args(folders.map(|f| root().join(f)))
+            .args(folders.iter().map(|folder| root().join(folder)))
             .output()
             .unwrap();
         assert!(output.status.success(), "{}", said(&output));
         let paths = String::from_utf8(output.stdout).unwrap();
         let paths = paths.lines().map(PathBuf::from);
-        folders.iter().map(|f| (*f).to_owned()).zip(paths).collect()
+        folders.into_iter().zip(paths).collect()
     });
     let found = built.iter().find(|(name, _)| name == folder);
     found
@@ -226,6 +229,29 @@ impl Scene {
              price = { input_micros_per_mtok = 0, output_micros_per_mtok = 0 }\n",
         );
         scene.write("replies.jsonl", r#"{"reply": {"text": "hello"}}"#);
+        scene
+    }
+
+    /// The example with its plugins as they are built, to be changed before it is
+    /// run.
+    pub(crate) fn example() -> Scene {
+        let scene = Scene {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        for file in std::fs::read_dir(example()).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                std::fs::copy(file.path(), scene.dir.path().join(file.file_name())).unwrap();
+            }
+        }
+        for name in ["workflow.yaml", "host.toml"] {
+            let mut text = std::fs::read_to_string(scene.path(name)).unwrap();
+            for plugin in PLUGINS {
+                let built = component(&format!("plugins/{plugin}"));
+                text = text.replace(&format!("../../plugins/{plugin}"), built.to_str().unwrap());
+            }
+            scene.write(name, &text);
+        }
         scene
     }
 
