@@ -209,7 +209,7 @@ impl Results {
         let simulated = models
             .iter()
             .any(|m| m.origin == Origin::Simulated && m.calls > 0);
-        let latency = latency(reports, simulated);
+        let latency = latency(reports, reports.iter().any(Report::simulated_time));
         Results {
             format: "hotcell.results/1",
             hotcell: env!("CARGO_PKG_VERSION"),
