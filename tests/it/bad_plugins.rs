@@ -133,7 +133,7 @@ fn a_manifest_that_lies_is_caught_by_the_components_own_surface() {
         (
             "kind = \"agent\"",
             "kind = \"model\"",
-            "it is not a `model`|export `hotcell:plugin/model@0.1.0`: it is missing; the component exports `hotcell:plugin/agent@0.1.0`",
+            "the world of kind `model`|export `hotcell:plugin/model@0.1.0`: it is missing; the component exports `hotcell:plugin/agent@0.1.0`",
         ),
         (
             "deadline_ms",

@@ -224,3 +224,17 @@ fn a_word_from_the_operator_stops_the_run_and_keeps_what_there_is() {
         );
     }
 }
+
+#[test]
+fn bad_records_in_the_file_cost_no_other_record_its_answer() {
+    // The ledger is fed from the same file.
+    let scene = Scene::example();
+    let path = scene.path("invoices.json");
+    let records = std::fs::read_to_string(&path).unwrap();
+    let spoilt = records.replacen('[', r#"[7, {"vendor": "nobody's"}, "#, 1);
+    scene.write("invoices.json", &spoilt);
+    let ran = scene.run(&["--model", "reference"]);
+    assert_eq!(ran.code, 6, "{}", ran.said);
+    assert_eq!(ran.results["bad_records"].as_array().unwrap().len(), 2);
+    assert_eq!(ran.results["score"]["all"]["right"], 100);
+}

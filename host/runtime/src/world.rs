@@ -171,7 +171,7 @@ pub enum WorldError {
     #[error("the host's own contract cannot be read: {0}")]
     Contract(String),
     /// It is a component for something else.
-    #[error("it is not a `{kind}`: {}", join(mismatches))]
+    #[error("it does not keep to the world of kind `{kind}`: {}", join(mismatches))]
     Mismatch {
         /// What it should be.
         kind: Kind,

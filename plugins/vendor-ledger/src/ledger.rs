@@ -1,7 +1,8 @@
 //! The ledger and its two questions. Pure: everything it knows is in the
 //! configuration it was read from.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
 /// Farther names are no help: two wrong letters make another word.
 const MAX_DISTANCE: usize = 2;
@@ -14,8 +15,18 @@ const MAX_NEAREST: usize = 3;
 pub(crate) struct Ledger {
     #[serde(default)]
     vendors: Vec<String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "usable")]
     invoices: Vec<Recorded>,
+}
+
+/// The records that are invoices. The list may be the very file that a run works
+/// through, and one bad record in it must not take the ledger from all others.
+fn usable<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Recorded>, D::Error> {
+    let records = Vec::<Value>::deserialize(from)?;
+    Ok(records
+        .into_iter()
+        .filter_map(|record| serde_json::from_value(record).ok())
+        .collect())
 }
 
 /// A recorded invoice. What a document did not have is absent here, too; such
@@ -137,6 +148,10 @@ mod tests {
                 invoice("INV-2024-005", "Acme Corp", 12.3, "2024-03-06"),
                 invoice("INV-2024-006", "Globex", 12.3, "2024-03-05"),
                 { "invoice_id": "INV-2024-008", "vendor": "Acme Corp", "date": "2024-03-05" },
+                // No invoices, and no reason to know nothing of the others.
+                7,
+                { "vendor": "Acme Corp", "amount": 12.3, "date": "2024-03-05" },
+                { "invoice_id": "INV-2024-009", "vendor": "Acme Corp", "amount": "a lot" },
             ],
         });
         serde_json::from_value(config).unwrap()
