@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Exit, Output, Problem};
+use crate::command::{Exit, Output, Problem};
 use crate::{build, screen, wire};
 
 #[derive(Args)]

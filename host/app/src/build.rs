@@ -15,7 +15,7 @@ use std::process::{Command, Stdio};
 use clap::Args;
 use serde::Deserialize;
 
-use crate::cli::{Exit, Output, Problem};
+use crate::command::{Exit, Output, Problem};
 use crate::screen;
 
 /// The target of sealed plugins.

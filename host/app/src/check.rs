@@ -10,7 +10,7 @@ use hotcell_runtime::manifest::{self, Kind, Manifest};
 use hotcell_workflow::schema::Schema;
 use serde_json::json;
 
-use crate::cli::{Exit, Output, Problem, WorkflowArgs};
+use crate::command::{Exit, Output, Problem, WorkflowArgs};
 use crate::manifest::Checked;
 use crate::manifest::records::load_records;
 use crate::{run, screen, wire};

@@ -1,22 +1,9 @@
-//! What was typed, what is meant, and what the exit code says.
+//! What was typed, and which command is meant.
 
-use std::path::PathBuf;
+use clap::{Parser, Subcommand};
 
-use clap::{Args, Parser, Subcommand};
-use miette::Report;
-
+use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{bench, build, check, data, inspect, run, screen};
-
-const EXITS: &str = "\
-Exit codes:
-  0    done; whether the answers are right is a result, not an exit code
-  1    Hotcell itself failed
-  2    the command line is not understood
-  3    a workflow, host, policy or data file is wrong
-  4    a plugin cannot be built or loaded
-  5    the run ended, and not one record succeeded
-  6    the run ended, and the input has records that could not be run
-  130  stopped by Ctrl-C; what had finished was reported";
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
 /// sandboxed, granted, metered.
@@ -27,20 +14,6 @@ pub(crate) struct Cli {
     pub(crate) output: Output,
     #[command(subcommand)]
     command: Command,
-}
-
-/// How much is said, and in which form.
-#[derive(Args, Clone, Copy, Debug, Default)]
-pub(crate) struct Output {
-    /// Print the result as JSON
-    #[arg(long, global = true)]
-    pub(crate) json: bool,
-    /// Print nothing but the result and errors
-    #[arg(short, long, global = true)]
-    pub(crate) quiet: bool,
-    /// Say more: what plugins log, what was compiled
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
-    pub(crate) verbose: bool,
 }
 
 #[derive(Subcommand)]
@@ -59,55 +32,6 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Print the versions of Hotcell and of what it speaks
     Version,
-}
-
-/// What an exit code says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Exit {
-    Done,
-    Failed,
-    CommandLine,
-    Files,
-    Plugin,
-    NothingSucceeded,
-    BadRecords,
-    Interrupted,
-}
-
-impl Exit {
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Exit::Done => 0,
-            Exit::Failed => 1,
-            // Mostly clap's.
-            Exit::CommandLine => 2,
-            Exit::Files => 3,
-            Exit::Plugin => 4,
-            Exit::NothingSucceeded => 5,
-            Exit::BadRecords => 6,
-            Exit::Interrupted => 130,
-        }
-    }
-}
-
-/// Why a command ended early, and with which exit code.
-pub(crate) struct Problem {
-    pub(crate) exit: Exit,
-    pub(crate) report: Report,
-}
-
-impl Problem {
-    pub(crate) fn new(exit: Exit, report: impl Into<Report>) -> Problem {
-        Problem {
-            exit,
-            report: report.into(),
-        }
-    }
-
-    /// A failure of ours, or of the machine's.
-    pub(crate) fn failed(what: impl std::fmt::Display) -> Problem {
-        Problem::new(Exit::Failed, miette::miette!("{what}"))
-    }
 }
 
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
@@ -129,24 +53,4 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
             Ok(Exit::Done)
         }
     }
-}
-
-/// Which workflow, with which models and grants.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct WorkflowArgs {
-    /// A folder with a `workflow.yaml`, or the file
-    pub(crate) workflow: PathBuf,
-    /// The host file: models and prices [default: `host.toml` beside the workflow]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) host: Option<PathBuf>,
-    /// The policy file: grants [default: `policy.toml` beside the workflow]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) policy: Option<PathBuf>,
-    /// What the alias `default` means: another alias, or
-    /// `openai@http://127.0.0.1:8080/v1#NAME`
-    #[arg(long, value_name = "MODEL")]
-    pub(crate) model: Option<String>,
-    /// Price of that model: micro-dollars for a million input and output tokens
-    #[arg(long, value_name = "IN,OUT", requires = "model")]
-    pub(crate) price: Option<String>,
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::cli::{Exit, Output, Problem};
+use crate::command::{Exit, Output, Problem};
 use crate::screen;
 
 #[derive(Args)]

@@ -9,7 +9,7 @@ use hotcell_runtime::broker::text;
 use hotcell_runtime::world::Standing;
 use serde_json::json;
 
-use crate::cli::{Exit, Output, Problem};
+use crate::command::{Exit, Output, Problem};
 use crate::{build, screen, wire};
 
 #[derive(Args)]

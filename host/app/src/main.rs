@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod check;
 mod cli;
+mod command;
 mod data;
 mod inspect;
 mod manifest;

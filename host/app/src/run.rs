@@ -11,7 +11,7 @@ use hotcell_workflow::engine::Report;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::{Exit, Output, Problem, WorkflowArgs};
+use crate::command::{Exit, Output, Problem, WorkflowArgs};
 use crate::manifest::Checked;
 use crate::manifest::records::{Records, load_records};
 use crate::results::{Facts, Results};

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use miette::{GraphicalReportHandler, GraphicalTheme, Report};
 
-use crate::cli::Output;
+use crate::command::Output;
 
 static OUTPUT: OnceLock<Output> = OnceLock::new();
 

@@ -28,7 +28,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::build;
-use crate::cli::{Exit, Problem, WorkflowArgs};
+use crate::command::{Exit, Problem, WorkflowArgs};
 use crate::manifest::endpoint::choose;
 use crate::manifest::host::{ApiKey, Model, Provider};
 use crate::manifest::records::Record;
