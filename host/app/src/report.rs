@@ -120,7 +120,7 @@ fn score_table(score: &ScoreResult) -> Table {
     let group = score.grouped_by.clone().unwrap_or_default();
     let fields = score.all.fields.iter().map(|(field, _)| field.clone());
     table.set_header(
-        [group, "success".to_owned(), "95 % interval".to_owned()]
+        [group, "right".to_owned(), "95 % interval".to_owned()]
             .into_iter()
             .chain(fields),
     );

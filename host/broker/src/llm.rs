@@ -299,7 +299,8 @@ mod tests {
             stop: vec![String::new(); 4],
         };
         assert_eq!(good.check(), Ok(()));
-        let table: [(&str, fn(&mut Request)); 6] = [
+        type Spoil = fn(&mut Request);
+        let table: [(&str, Spoil); 6] = [
             ("messages", |r| r.messages.clear()),
             ("max-tokens", |r| r.max_tokens = Some(0)),
             ("temperature", |r| r.temperature = Some(-0.1)),

@@ -37,7 +37,7 @@ impl Agent for WasiProbe {
             "variables": std::env::vars().count(),
             "input_bytes": read,
             "now_ms": now.as_millis() as u64,
-            "coarse": now.subsec_nanos() % 1_000_000 == 0 && started.elapsed().subsec_nanos() % 1_000_000 == 0,
+            "coarse": now.subsec_nanos().is_multiple_of(1_000_000) && started.elapsed().subsec_nanos().is_multiple_of(1_000_000),
             "random": RandomState::new().hash_one(1),
         })))
     }
