@@ -16,6 +16,7 @@ use wasmtime::component::{Component, InstancePre};
 use crate::bindings::{agent, aggregator, model, tool, validator};
 use crate::cell::State;
 use crate::manifest::{self, Kind, Limits, Manifest, ManifestError, SECTION};
+use crate::precheck::{self, PrecheckError, TooMuch};
 use crate::settings::{DEFAULT_DEADLINE_MS, DEFAULT_FUEL, DEFAULT_MEMORY_MIB, MAX_COMPONENT_BYTES};
 use crate::world::{self, Surface, WorldError};
 
@@ -42,6 +43,9 @@ pub enum LoadError {
     /// Cut off, damaged or using what is switched off.
     #[error("it is not a valid component: {0}")]
     Invalid(String),
+    /// More of something than this host compiles.
+    #[error("it has too many {0}")]
+    TooMuch(#[from] TooMuch),
     /// No manifest inside.
     #[error("it has no manifest: the custom section `{SECTION}` is missing")]
     NoManifest,
@@ -62,6 +66,15 @@ pub enum LoadError {
     Compile(String),
 }
 
+impl From<PrecheckError> for LoadError {
+    fn from(error: PrecheckError) -> LoadError {
+        match error {
+            PrecheckError::TooMuch(much) => LoadError::TooMuch(much),
+            PrecheckError::Invalid(error) => LoadError::Invalid(error.to_string()),
+        }
+    }
+}
+
 /// What can be told about a component without running or compiling it.
 #[derive(Clone, Debug)]
 pub struct Inspection {
@@ -80,6 +93,7 @@ pub struct Inspection {
 /// Checks everything that can be checked without compiling.
 pub fn inspect(bytes: &[u8]) -> Result<Inspection, LoadError> {
     let (section, core_modules) = find_manifest(bytes)?;
+    precheck::check(bytes)?;
     let manifest = manifest::parse(section)?;
     let surface = world::check(bytes, manifest.kind)?;
     Ok(Inspection {
