@@ -20,3 +20,4 @@ mod scenarios;
 mod scene;
 mod tape;
 mod targets;
+mod worker;

@@ -1,9 +1,10 @@
 //! What was typed, and which command is meant.
 
 use clap::{Parser, Subcommand};
+use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
-use crate::{bench, build, check, data, inspect, run, screen};
+use crate::{bench, build, check, data, inspect, run, screen, worker};
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
 /// sandboxed, granted, metered.
@@ -32,6 +33,9 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Print the versions of Hotcell and of what it speaks
     Version,
+    /// Compile one component from standard input to standard output
+    #[command(name = WORKER, hide = true)]
+    CompileWorker(worker::WorkerArgs),
 }
 
 pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
@@ -43,6 +47,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Data(args) => data::command(&args, output),
         Command::Bench(args) => bench::bench(&args, output),
+        Command::CompileWorker(args) => worker::work(&args),
         Command::Version => {
             let contract = hotcell_runtime::manifest::CONTRACT;
             let version = env!("CARGO_PKG_VERSION");

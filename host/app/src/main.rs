@@ -15,6 +15,7 @@ mod score;
 mod screen;
 mod timeline;
 mod wire;
+mod worker;
 
 use std::process::ExitCode;
 

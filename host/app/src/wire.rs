@@ -15,6 +15,7 @@ use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
 use hotcell_broker::tool::ToolProvider;
 use hotcell_broker::{Broker, Caller, Policy, Route};
+use hotcell_runtime::compile::{CompileError, Compiler};
 use hotcell_runtime::manifest::{Kind, Limits};
 use hotcell_runtime::{
     Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings, StartError,
@@ -114,6 +115,7 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         cells,
         leaf_cells: cells.saturating_mul(2).clamp(16, 1024),
         artifacts: Some(options.state.join("artifacts")),
+        compiler: Compiler::Child(this_program()?),
         ..Settings::default()
     };
     let runtime = Runtime::new(&settings).map_err(|error| {
@@ -340,6 +342,10 @@ pub(crate) fn not_a_plugin(path: &Path, error: &LoadError) -> Problem {
         }
         LoadError::World(_) => "build it against the contract in `wit/`",
         LoadError::Manifest(_) => "mend its `hotcell.toml` and build it again",
+        LoadError::TooMuch(_) | LoadError::Compile(CompileError::Limit(_)) => {
+            "no honest plugin we know needs so much; ask its author"
+        }
+        LoadError::Compile(CompileError::Worker(_)) => "this is Hotcell's own failure",
         LoadError::Limits(_) => "set `limits` for it in the workflow",
         _ => "is this the right file, and is it whole?",
     };
@@ -532,6 +538,12 @@ pub(crate) fn start_record(record: &Record) -> engine::Record {
         input: record.value.to_string(),
         now_unix_ms: now_unix_ms(),
     }
+}
+
+/// This program, to be started again as a compile worker.
+fn this_program() -> Result<PathBuf, Problem> {
+    std::env::current_exe()
+        .map_err(|e| Problem::failed(format!("this program cannot find itself: {e}")))
 }
 
 /// The one reading of the wall clock.

@@ -7,6 +7,7 @@
 
 mod bindings;
 mod cell;
+pub mod compile;
 mod imports;
 mod limits;
 mod log;

@@ -15,6 +15,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::{agent, aggregator, model, tool, validator};
 use crate::cell::State;
+use crate::compile::CompileError;
 use crate::manifest::{self, Kind, Limits, Manifest, ManifestError, SECTION};
 use crate::precheck::{self, PrecheckError, TooMuch};
 use crate::settings::{DEFAULT_DEADLINE_MS, DEFAULT_FUEL, DEFAULT_MEMORY_MIB, MAX_COMPONENT_BYTES};
@@ -61,9 +62,12 @@ pub enum LoadError {
     /// A limit that this host does not give.
     #[error("{0}")]
     Limits(String),
-    /// It cannot be compiled or linked.
+    /// It cannot be compiled.
     #[error("it cannot be compiled: {0}")]
-    Compile(String),
+    Compile(#[from] CompileError),
+    /// It cannot be linked.
+    #[error("it cannot be linked: {0}")]
+    Link(String),
 }
 
 impl From<PrecheckError> for LoadError {

@@ -14,6 +14,7 @@ use wasmtime::component::{Component, Linker};
 use crate::bindings::capability;
 use crate::bindings::types::Subject;
 use crate::cell::{self, Ask, End, State, Told};
+use crate::compile::{CompileError, CompileLimits, Compiler};
 use crate::imports::llm::{error_to_host, request_to_guest, response_to_host, spec_to_host};
 use crate::imports::tools::call_to_guest;
 use crate::manifest::{Kind, Limits};
@@ -45,6 +46,7 @@ pub struct Runtime {
     /// Part of every artefact's name: code compiled by another engine, or with
     /// other settings, has another name.
     engine_hash: u64,
+    compiler: Compiler,
     max_memory_mib: u32,
     compiled: AtomicU64,
     cells: u32,
@@ -65,11 +67,10 @@ impl Runtime {
             .as_deref()
             .map(Artifacts::open)
             .transpose()?;
-        let mut hasher = DefaultHasher::new();
-        engine.precompile_compatibility_hash().hash(&mut hasher);
         tick(&engine).map_err(|error| StartError::Engine(error.to_string()))?;
         Ok(Runtime {
-            engine_hash: hasher.finish(),
+            engine_hash: engine_hash(&engine),
+            compiler: settings.compiler.clone(),
             sealed,
             with_wasi,
             artifacts,
@@ -90,15 +91,15 @@ impl Runtime {
         let limits =
             CallLimits::resolve(limits.or(inspection.manifest.limits), self.max_memory_mib)
                 .map_err(LoadError::Limits)?;
-        let compile = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
+        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let component = self.component(bytes, &inspection.digest.hex())?;
         let linker = if inspection.surface.is_sealed() {
             &self.sealed
         } else {
             &self.with_wasi
         };
-        let pre = linker.instantiate_pre(&component).map_err(compile)?;
-        let pre = Pre::new(inspection.manifest.kind, pre).map_err(compile)?;
+        let pre = linker.instantiate_pre(&component).map_err(link)?;
+        let pre = Pre::new(inspection.manifest.kind, pre).map_err(link)?;
         Ok(Plugin {
             manifest: inspection.manifest,
             digest: inspection.digest,
@@ -125,20 +126,16 @@ impl Runtime {
             return Ok(component);
         }
         self.compiled.fetch_add(1, Ordering::Relaxed);
-        let compile = |error: wasmtime::Error| LoadError::Compile(format!("{error:#}"));
-        // The compiler is large and the bytes are a stranger's: a panic in it is
-        // that stranger's refusal.
-        let artifact = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.engine.precompile_component(bytes)
-        }))
-        .map_err(|_| LoadError::Compile("the compiler gave up".to_owned()))?
-        .map_err(compile)?;
+        let artifact = self
+            .compiler
+            .compile(&self.engine, bytes, CompileLimits::default())?;
         if let Some(artifacts) = &self.artifacts {
             // A full disk costs the next start some seconds, not this one.
             drop(artifacts.put(&name, &artifact));
         }
-        self.revive(&artifact)
-            .ok_or_else(|| LoadError::Compile("the compiled code cannot be loaded".to_owned()))
+        self.revive(&artifact).ok_or_else(|| {
+            LoadError::Compile(CompileError::Worker("its code cannot be loaded".to_owned()))
+        })
     }
 
     /// Compiled code made ready to run; none when another engine made it.
@@ -159,6 +156,13 @@ impl Runtime {
             tape,
         }
     }
+}
+
+/// Names an engine: equal when it loads what the other compiled.
+pub(crate) fn engine_hash(engine: &Engine) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Links every capability; which of them a component may import its world

@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use crate::compile::Compiler;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
     PoolingAllocationConfig, RegallocAlgorithm, Strategy,
@@ -45,6 +46,8 @@ pub struct Settings {
     pub max_memory_mib: u32,
     /// Where compiled components are kept; none keeps none.
     pub artifacts: Option<PathBuf>,
+    /// Where strangers' components are compiled.
+    pub compiler: Compiler,
 }
 
 impl Default for Settings {
@@ -54,6 +57,7 @@ impl Default for Settings {
             leaf_cells: 256,
             max_memory_mib: 256,
             artifacts: None,
+            compiler: Compiler::InProcess,
         }
     }
 }
@@ -66,6 +70,19 @@ pub(crate) const DEFAULT_DEADLINE_MS: u64 = 30_000;
 
 /// The engine for these settings.
 pub(crate) fn engine(settings: &Settings) -> wasmtime::Result<Engine> {
+    let mut config = config();
+    config.memory_init_cow(true);
+    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
+    Engine::new(&config)
+}
+
+/// An engine that compiles and runs nothing: it reserves no address space, and
+/// what it compiles is what [`engine`] loads.
+pub(crate) fn compiling_engine() -> wasmtime::Result<Engine> {
+    Engine::new(&config())
+}
+
+fn config() -> Config {
     let mut config = Config::new();
 
     // Cranelift with its backtracking allocator is the only pair that wasmtime
@@ -109,9 +126,7 @@ pub(crate) fn engine(settings: &Settings) -> wasmtime::Result<Engine> {
     config.wasm_backtrace_max_frames(std::num::NonZeroUsize::new(20));
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
 
-    config.memory_init_cow(true);
-    config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
-    Engine::new(&config)
+    config
 }
 
 fn pool(settings: &Settings) -> PoolingAllocationConfig {
