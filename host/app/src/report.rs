@@ -167,7 +167,9 @@ fn plugin_table(results: &Results) -> Table {
             count(plugin.fuel_p50),
             count(plugin.fuel_max),
             format!("{} KiB", plugin.peak_memory / 1024),
-            if ends.is_empty() {
+            if plugin.calls == 0 {
+                "not called".to_owned()
+            } else if ends.is_empty() {
                 "all ok".to_owned()
             } else {
                 ends
