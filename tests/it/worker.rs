@@ -5,7 +5,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output, Stdio};
 
-use crate::scene::component;
+use crate::scene::{Scene, component, start};
 
 fn compile(cpu_seconds: &str, memory_mib: &str, input: Stdio) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hotcell"))
@@ -47,4 +47,35 @@ fn a_worker_dies_of_its_limits() {
     let output = compile("20", "20", probe());
     assert!(!output.status.success(), "{output:?}");
     assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn the_host_compiles_nothing_by_itself() {
+    use std::os::unix::fs::PermissionsExt;
+    // A copy of the host that can be started once: then it may not be run again,
+    // and without a worker there is nothing it could call. It waits for us at
+    // its tape, a pipe that it opens before it loads the first plugin.
+    let scene = Scene::probe("echo");
+    let (program, tape) = (scene.path("hotcell"), scene.path("tape"));
+    std::fs::copy(env!("CARGO_BIN_EXE_hotcell"), &program).unwrap();
+    let made = Command::new("mkfifo").arg(&tape).status().unwrap();
+    assert!(made.success());
+    let mut command = Command::new(&program);
+    command
+        .arg("run")
+        .arg(scene.path(""))
+        .arg("--tape")
+        .arg(&tape);
+    command.arg("--state").arg(scene.path("state"));
+    let running = start(command.stdin(Stdio::null()));
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let reader = std::thread::spawn(move || std::fs::read(tape).unwrap());
+    let told = running.end();
+    assert_eq!(told.code, 4, "{}", told.said());
+    assert!(
+        told.stderr.contains("the compile worker failed"),
+        "{}",
+        told.stderr
+    );
+    assert!(reader.join().unwrap().is_empty());
 }

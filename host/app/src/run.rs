@@ -89,7 +89,8 @@ async fn go(
     }
 
     let cancel = CancellationToken::new();
-    let listener = tokio::spawn(listen(cancel.clone()));
+    let interrupts = Interrupts::register().map_err(Problem::failed)?;
+    let listener = tokio::spawn(listen(interrupts, cancel.clone()));
     let bar = screen::bar(records.good.len());
     let (failed, bar_view) = (AtomicU64::new(0), bar.clone());
     let started = Instant::now();
@@ -150,13 +151,42 @@ async fn go(
 }
 
 /// The first Ctrl-C ends the runs, the second ends the process.
-async fn listen(cancel: CancellationToken) {
-    if tokio::signal::ctrl_c().await.is_ok() {
-        screen::note("stopping; press Ctrl-C again to stop at once");
-        cancel.cancel();
+async fn listen(mut interrupts: Interrupts, cancel: CancellationToken) {
+    interrupts.next().await;
+    screen::note("stopping; press Ctrl-C again to stop at once");
+    cancel.cancel();
+    interrupts.next().await;
+    std::process::exit(i32::from(Exit::Interrupted.code()));
+}
+
+/// Every Ctrl-C from its registration on: one that comes before the first run
+/// has started is not lost either.
+#[cfg(unix)]
+struct Interrupts(tokio::signal::unix::Signal);
+
+#[cfg(unix)]
+impl Interrupts {
+    fn register() -> std::io::Result<Interrupts> {
+        let kind = tokio::signal::unix::SignalKind::interrupt();
+        tokio::signal::unix::signal(kind).map(Interrupts)
     }
-    if tokio::signal::ctrl_c().await.is_ok() {
-        std::process::exit(i32::from(Exit::Interrupted.code()));
+
+    async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+#[cfg(windows)]
+struct Interrupts(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Interrupts {
+    fn register() -> std::io::Result<Interrupts> {
+        tokio::signal::windows::ctrl_c().map(Interrupts)
+    }
+
+    async fn next(&mut self) {
+        self.0.recv().await;
     }
 }
 
