@@ -62,6 +62,9 @@ fn a_guest_with_fuel_to_spare_is_stopped_by_its_deadline() {
     let ran = scene.run(&[]);
     assert_eq!(ran.task()["status"], "timeout", "{}", ran.said);
     assert_eq!(ran.results["plugins"][0]["ends"], json!({"deadline": 1}));
+    // Fifty times its deadline is late on any machine.
+    let wall = ran.task()["wall_micros"].as_u64().unwrap();
+    assert!(wall < 10_000_000, "stopped after {wall} µs");
 }
 
 #[test]
