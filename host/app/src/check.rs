@@ -31,15 +31,7 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
     let mut manifests = Vec::new();
     for (name, plugin) in &workflow.plugins {
         let manifest = manifest_of(&plugin.source)?;
-        if manifest.name != *name {
-            let report = miette::miette!(
-                help = "grants are by name, so the workflow must use the name in the manifest",
-                "`{}` calls itself `{}`, the workflow calls it `{name}`",
-                plugin.source.display(),
-                manifest.name
-            );
-            return Err(Problem::new(Exit::Plugin, report));
-        }
+        wire::expect_name(name, &manifest.name, &plugin.source)?;
         let schemas = [
             ("input", &manifest.input_schema),
             ("output", &manifest.output_schema),

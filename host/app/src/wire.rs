@@ -134,14 +134,9 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
     let mut plugins = BTreeMap::new();
     for (name, declared) in &workflow.plugins {
         let path = component_of(&components, &declared.source);
-        let limits = Limits {
-            fuel: declared.limits.fuel,
-            memory_mib: declared.limits.memory_mib,
-            deadline_ms: declared.limits.deadline_ms,
-        };
         let config = Value::Object(declared.config.clone()).to_string();
-        let plugin = load(&runtime, path, limits, &config)?;
-        expect_name(name, &plugin, path)?;
+        let plugin = load(&runtime, path, declared.limits, &config)?;
+        expect_name(name, &plugin.manifest.name, path)?;
         plugins.insert(name.clone(), plugin);
     }
     for (name, kind, role) in roles(workflow) {
@@ -253,15 +248,15 @@ pub(crate) fn expect_kind(name: &str, is: Kind, must: Kind, role: &str) -> Resul
     Err(Problem::new(Exit::Plugin, report))
 }
 
-fn expect_name(name: &str, plugin: &Plugin, path: &Path) -> Result<(), Problem> {
-    if plugin.manifest.name == name {
+/// Refuses a plugin whose manifest gives another name than the workflow.
+pub(crate) fn expect_name(name: &str, own: &str, path: &Path) -> Result<(), Problem> {
+    if own == name {
         return Ok(());
     }
     let report = miette::miette!(
         help = "grants are by name, so the workflow must use the name in the plugin's manifest",
-        "`{}` calls itself `{}`, the workflow calls it `{name}`",
+        "`{}` calls itself `{own}`, the workflow calls it `{name}`",
         path.display(),
-        plugin.manifest.name
     );
     Err(Problem::new(Exit::Plugin, report))
 }

@@ -113,6 +113,22 @@ impl<T> End<T> {
         }
     }
 
+    /// The words that came with it: the guest's about its failure, those of a
+    /// trap, or ours. Not yet through the text gate.
+    pub fn words(&self) -> Option<&str> {
+        match self {
+            End::Failed(
+                Failure::InvalidInput(text)
+                | Failure::Transient(text)
+                | Failure::Permanent(text)
+                | Failure::Refused(text),
+            )
+            | End::Trap(text)
+            | End::Host(text) => Some(text),
+            End::Done(_) | End::Limit(_) | End::Deadline | End::Cancelled => None,
+        }
+    }
+
     /// Another answer in the same end.
     pub(crate) fn map<U>(self, f: impl FnOnce(T) -> End<U>) -> End<U> {
         match self {

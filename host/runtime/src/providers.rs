@@ -133,15 +133,8 @@ fn nested(caller: &Caller, plugin: &Plugin) -> Caller {
 
 /// The end of a call in words, for the caller's log.
 fn describe<T>(end: &End<T>) -> String {
-    match end {
-        End::Failed(
-            Failure::InvalidInput(text)
-            | Failure::Transient(text)
-            | Failure::Permanent(text)
-            | Failure::Refused(text),
-        )
-        | End::Trap(text)
-        | End::Host(text) => format!("{}: {text}", end.code()),
-        _ => end.code().to_owned(),
+    match end.words() {
+        Some(words) => format!("{}: {words}", end.code()),
+        None => end.code().to_owned(),
     }
 }

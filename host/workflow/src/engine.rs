@@ -13,7 +13,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use hotcell_runtime::broker::meter::{Meter, Records};
 use hotcell_runtime::broker::{Broker, Caller, text};
-use hotcell_runtime::task::{Failure, Finding, Output, Task};
+use hotcell_runtime::task::{Finding, Output, Task};
 use hotcell_runtime::{Cells, End, Plugin};
 use serde::Serialize;
 use serde_json::Value;
@@ -429,20 +429,12 @@ fn missing() -> Fault {
 }
 
 fn fault<T>(end: &End<T>) -> Fault {
-    let message = match end {
-        End::Done(_) => "",
-        End::Failed(
-            Failure::InvalidInput(text)
-            | Failure::Transient(text)
-            | Failure::Permanent(text)
-            | Failure::Refused(text),
-        )
-        | End::Trap(text)
-        | End::Host(text) => text,
+    let message = end.words().unwrap_or(match end {
         End::Limit(_) => "the plugin was stopped at a limit",
         End::Deadline => "the plugin's time was up",
         End::Cancelled => "the run was cancelled",
-    };
+        End::Done(_) | End::Failed(_) | End::Trap(_) | End::Host(_) => "",
+    });
     Fault {
         code: end.code(),
         message: text::line(message, text::LINE),
