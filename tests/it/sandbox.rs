@@ -190,7 +190,7 @@ fn a_trap_is_told_with_its_cause_and_place() {
 
 #[test]
 fn no_guest_draws_on_the_operators_terminal() {
-    for kind in ["escape-log", "deny-text", "trap"] {
+    for kind in ["escape-log", "escape-name", "deny-text", "trap"] {
         let ran = Scene::probe(kind).run(&["--verbose"]);
         assert!(!ran.said.contains('\u{1b}'), "{kind}: {:?}", ran.said);
     }
@@ -200,6 +200,9 @@ fn no_guest_draws_on_the_operators_terminal() {
         "{}",
         ran.said
     );
+    let ran = Scene::probe("escape-name").run(&[]);
+    assert_eq!(ran.results["refusals"][0]["count"], 1, "{}", ran.said);
+    assert!(ran.said.len() < 10_000, "{} bytes", ran.said.len());
 }
 
 #[test]

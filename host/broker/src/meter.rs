@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::llm::{Origin, Usage};
 use crate::policy::{Access, Capability, Denial, line_that_allows};
+use crate::text;
 
 /// One host call with an outside consequence.
 #[derive(Clone, Debug, Serialize)]
@@ -91,6 +92,9 @@ impl Drop for OpenEffect {
     }
 }
 
+/// The longest name of a resource that a refusal repeats, in bytes.
+const RESOURCE: usize = 256;
+
 /// One "no" to a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Refusal {
@@ -108,15 +112,21 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The record of a decision against an access.
+    /// The record of a decision against an access. What was asked for are the
+    /// guest's words, whatever they are, so they pass the text gate here.
     pub fn new(access: Access<'_>, denial: &Denial) -> Refusal {
+        let resource = text::line(access.resource, RESOURCE);
+        let access = Access {
+            resource: &resource,
+            ..access
+        };
         let allow_with = matches!(denial, Denial::NotGranted(_)).then(|| line_that_allows(access));
         Refusal {
             plugin: access.plugin.to_owned(),
             capability: access.capability,
-            resource: access.resource.to_owned(),
-            reason: denial.to_string(),
+            reason: text::line(&denial.to_string(), RESOURCE),
             allow_with,
+            resource,
         }
     }
 }

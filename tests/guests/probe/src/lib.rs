@@ -41,6 +41,14 @@ impl Guest for Probe {
         let value = match task.kind.as_str() {
             "echo" => task.input,
             "ask" => ask(&task.input)?,
+            "escape-name" => {
+                let name = format!("\u{1b}[31m{}", "x".repeat(100_000));
+                let denied = llm::complete(&llm::Request {
+                    model: name,
+                    ..request("hello")
+                });
+                return Err(Failure::Refused(format!("denied: {}", denied.is_err())));
+            }
             "stream" => stream()?,
             "hold-streams" => hold_streams()?,
             "spin" => spin(),
