@@ -9,20 +9,20 @@ use crate::scene::{Scene, component};
 fn each_attack_ends_in_its_own_typed_way() {
     // Behaviour, end of the run, how the cell ended, words for the operator.
     let table = [
-        ("spin", "failure", "limit-fuel", "stopped at a limit"),
-        ("grow", "failure", "limit-memory", "stopped at a limit"),
+        ("spin", "failure", "limit.fuel", "stopped at a limit"),
+        ("grow", "failure", "limit.memory", "stopped at a limit"),
         ("trap", "failure", "trap", "unreachable"),
-        ("recurse", "failure", "limit-stack", "stopped at a limit"),
+        ("recurse", "failure", "limit.stack", "stopped at a limit"),
         (
             "hold-streams",
             "failure",
-            "limit-handles",
+            "limit.handles",
             "stopped at a limit",
         ),
         (
             "big-prompt",
             "failure",
-            "limit-hostcall-bytes",
+            "limit.hostcall-bytes",
             "stopped at a limit",
         ),
         ("not-json", "validation_failed", "ok", "not JSON"),
@@ -77,7 +77,7 @@ fn limits_of_the_workflow_go_before_the_manifests() {
         "    limits: { fuel: 10000 }\nsteps:",
     );
     let ran = scene.run(&[]);
-    assert_eq!(ran.task()["error"]["code"], "limit-fuel", "{}", ran.said);
+    assert_eq!(ran.task()["error"]["code"], "limit.fuel", "{}", ran.said);
 }
 
 #[test]

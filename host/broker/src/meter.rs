@@ -140,7 +140,7 @@ pub struct CellUse {
     pub step: String,
     /// In which try of it, from 1.
     pub attempt: u32,
-    /// How the call ended: `ok`, `failed`, `refused`, `limit-fuel`, `trap`, …
+    /// How the call ended: `ok`, `failed`, `refused`, `limit.fuel`, `trap`, …
     pub outcome: &'static str,
     /// Fuel charged. After a trap the whole allowance is charged, because the
     /// meter cannot be trusted then (bytecodealliance/wasmtime#13802).

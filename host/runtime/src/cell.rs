@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hotcell_broker::meter::{CellUse, Level, LogLine};
+use hotcell_broker::store::guard::Guard;
 use hotcell_broker::{Broker, Caller, text};
 use rand_core::TryRng;
 use serde::Serialize;
@@ -100,12 +101,12 @@ impl<T> End<T> {
             End::Failed(Failure::Transient(_)) => "transient",
             End::Failed(Failure::Permanent(_)) => "permanent",
             End::Failed(Failure::Refused(_)) => "refused",
-            End::Limit(Limit::Fuel) => "limit-fuel",
-            End::Limit(Limit::Memory) => "limit-memory",
-            End::Limit(Limit::Stack) => "limit-stack",
-            End::Limit(Limit::HostcallBytes) => "limit-hostcall-bytes",
-            End::Limit(Limit::Handles) => "limit-handles",
-            End::Limit(Limit::Instances) => "limit-instances",
+            End::Limit(Limit::Fuel) => "limit.fuel",
+            End::Limit(Limit::Memory) => "limit.memory",
+            End::Limit(Limit::Stack) => "limit.stack",
+            End::Limit(Limit::HostcallBytes) => "limit.hostcall-bytes",
+            End::Limit(Limit::Handles) => "limit.handles",
+            End::Limit(Limit::Instances) => "limit.instances",
             End::Trap(_) => "trap",
             End::Deadline => "deadline",
             End::Cancelled => "cancelled",
@@ -173,7 +174,10 @@ pub(crate) async fn call(
     ask: Ask,
 ) -> End<Told> {
     let started = Instant::now();
-    let deadline = caller.deadline.min(started + plugin.limits.deadline);
+    let deadline = match Guard::Deadline.on() {
+        true => caller.deadline.min(started + plugin.limits.deadline),
+        false => caller.deadline,
+    };
     let mut caller = caller;
     caller.deadline = deadline;
     let meter = Arc::clone(&caller.meter);
@@ -221,7 +225,7 @@ pub(crate) async fn call(
         step: step.clone(),
         attempt,
         outcome: end.code(),
-        fuel: if answered {
+        fuel: if answered || !Guard::FuelAfterTrap.on() {
             fuel.saturating_sub(left)
         } else {
             fuel
@@ -243,7 +247,9 @@ pub(crate) fn store(
     let limits = &plugin.limits;
     let left = caller.deadline.saturating_duration_since(started);
     let mut table = ResourceTable::new();
-    table.set_max_capacity(HOST_OBJECTS);
+    if Guard::HostObjects.on() {
+        table.set_max_capacity(HOST_OBJECTS);
+    }
     let state = State {
         deadline_unix_ms: caller.now_unix_ms.saturating_add(millis(left)),
         random: SplitMix::for_attempt(&caller),
@@ -258,10 +264,18 @@ pub(crate) fn store(
     };
     let mut store = Store::try_new(plugin.engine(), state)?;
     store.limiter(|state| &mut state.limiter);
-    store.set_fuel(limits.fuel)?;
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_async_yield_and_update(1);
-    store.set_hostcall_fuel(HOSTCALL_BYTES);
+    let meter = |guard: Guard, limit: u64| if guard.on() { limit } else { u64::MAX };
+    store.set_fuel(meter(Guard::Fuel, limits.fuel))?;
+    if Guard::Epoch.on() {
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+    } else {
+        store.set_epoch_deadline(1 << 60);
+    }
+    store.set_hostcall_fuel(match Guard::HostcallBytes.on() {
+        true => HOSTCALL_BYTES,
+        false => usize::MAX,
+    });
     store.set_max_component_handles(HANDLES);
     Ok(store)
 }

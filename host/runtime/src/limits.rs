@@ -3,6 +3,7 @@
 //! wasmtime's own limiter counts each memory for itself; a component with a
 //! thousand memories of one page would pass it.
 
+use hotcell_broker::store::guard::Guard;
 use wasmtime::ResourceLimiter;
 
 use crate::settings::{INSTANCES, MEMORIES, TABLES};
@@ -42,7 +43,7 @@ impl Limiter {
     /// Takes the difference between two sizes of one memory or table.
     fn grow(&mut self, current: usize, desired: usize) -> bool {
         let wanted = self.used.saturating_add(desired.saturating_sub(current));
-        if wanted > self.cap {
+        if wanted > self.cap && Guard::MemoryCap.on() {
             self.refused = true;
             return false;
         }

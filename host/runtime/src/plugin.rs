@@ -70,6 +70,30 @@ pub enum LoadError {
     Link(String),
 }
 
+impl LoadError {
+    /// A stable word for tables and JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            LoadError::Empty
+            | LoadError::TooLarge(_)
+            | LoadError::NotWasm
+            | LoadError::CoreModule => "load.kind",
+            LoadError::Precompiled => "load.precompiled",
+            LoadError::Invalid(_) => "load.invalid",
+            LoadError::TooMuch(_) => "load.too-much",
+            LoadError::NoManifest | LoadError::Manifests(_) | LoadError::Manifest(_) => {
+                "load.manifest"
+            }
+            LoadError::World(_) => "load.world",
+            LoadError::Limits(_) => "load.limits",
+            LoadError::Compile(CompileError::Refused(_)) => "load.unsupported",
+            LoadError::Compile(CompileError::Limit(_)) => "load.compile-limit",
+            LoadError::Compile(CompileError::Worker(_)) => "load.host",
+            LoadError::Link(_) => "load.link",
+        }
+    }
+}
+
 impl From<PrecheckError> for LoadError {
     fn from(error: PrecheckError) -> LoadError {
         match error {

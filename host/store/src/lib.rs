@@ -6,5 +6,6 @@
 
 pub mod artifacts;
 mod digest;
+pub mod guard;
 
 pub use digest::Digest;

@@ -52,7 +52,7 @@ pub enum Answer {
 /// Why there is nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Fault {
-    /// A stable word: `trap`, `limit-fuel`, `deadline`, `transient`, …
+    /// A stable word: `trap`, `limit.fuel`, `deadline`, `transient`, …
     pub code: &'static str,
     /// A sentence, through the text gate.
     pub message: String,

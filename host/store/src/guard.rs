@@ -1,0 +1,68 @@
+//! The list of guards, and the test switch that turns one of them off.
+//!
+//! A guard that nobody can turn red is not proven. Each place that enforces
+//! something asks [`Guard::on`] first; the hostile corpus runs its cases again
+//! with one guard off and expects them to fail. In every build but the corpus's
+//! the feature `switches` is absent and the question is the constant `true`.
+
+macro_rules! guards {
+    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal,)+) => {
+        /// Something the host enforces against a hostile guest.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Guard {
+            $($(#[doc = $doc])+ $name,)+
+        }
+
+        impl Guard {
+            /// All of them.
+            pub const ALL: &[Guard] = &[$(Guard::$name,)+];
+
+            /// The word by which the corpus names it.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Guard::$name => $word,)+
+                }
+            }
+        }
+    };
+}
+
+guards! {
+    /// A call has so much fuel.
+    Fuel = "fuel",
+    /// A call that traps is charged all of its fuel.
+    FuelAfterTrap = "fuel-after-trap",
+    /// A call has so much time.
+    Deadline = "deadline",
+    /// A busy guest is interrupted at every tick.
+    Epoch = "epoch",
+    /// Memories and tables of a cell count against one cap.
+    MemoryCap = "memory-cap",
+    /// One host call carries so many bytes.
+    HostcallBytes = "hostcall-bytes",
+    /// A cell holds so many host objects.
+    HostObjects = "host-objects",
+}
+
+impl Guard {
+    /// Whether it is to be enforced. Costs nothing without the feature
+    /// `switches`.
+    #[cfg(not(feature = "switches"))]
+    #[inline(always)]
+    pub const fn on(self) -> bool {
+        true
+    }
+
+    /// Whether it is to be enforced: not if [`SWITCH`] names it.
+    #[cfg(feature = "switches")]
+    pub fn on(self) -> bool {
+        use std::sync::LazyLock;
+        static OFF: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(SWITCH).ok());
+        OFF.as_deref() != Some(self.name())
+    }
+}
+
+/// The variable that names the guard to be left out, in builds with the feature
+/// `switches`: tests only.
+#[cfg(feature = "switches")]
+pub const SWITCH: &str = "HOTCELL_GUARD_OFF";
