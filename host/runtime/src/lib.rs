@@ -10,6 +10,7 @@ mod cell;
 pub mod compile;
 mod imports;
 mod limits;
+mod load;
 mod log;
 pub mod manifest;
 mod plugin;

@@ -3,22 +3,22 @@
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
 use hotcell_broker::store::artifacts::{Artifacts, ArtifactsError};
 use hotcell_broker::{Broker, Caller, llm, tool};
 use tokio::sync::Semaphore;
 use wasmtime::Engine;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 
 use crate::bindings::capability;
 use crate::bindings::types::Subject;
 use crate::cell::{self, Ask, End, State, Told};
-use crate::compile::{CompileError, CompileLimits, Compiler};
+use crate::compile::Compiler;
 use crate::imports::llm::{error_to_host, request_to_guest, response_to_host, spec_to_host};
 use crate::imports::tools::call_to_guest;
-use crate::manifest::{Kind, Limits};
-use crate::plugin::{CallLimits, LoadError, Plugin, Pre, inspect};
+use crate::manifest::Kind;
+use crate::plugin::Plugin;
 use crate::settings::{self, Settings, TICK};
 use crate::tape::Tape;
 use crate::task::{Ballot, Decision, Output, Task, Verdict};
@@ -38,17 +38,17 @@ pub enum StartError {
 
 /// Loads plugins. One for each process.
 pub struct Runtime {
-    engine: Engine,
+    pub(crate) engine: Engine,
     /// Two linkers: a component that imports no WASI is linked without it.
-    sealed: Linker<State>,
-    with_wasi: Linker<State>,
-    artifacts: Option<Artifacts>,
+    pub(crate) sealed: Linker<State>,
+    pub(crate) with_wasi: Linker<State>,
+    pub(crate) artifacts: Option<Artifacts>,
     /// Part of every artefact's name: code compiled by another engine, or with
     /// other settings, has another name.
-    engine_hash: u64,
-    compiler: Compiler,
-    max_memory_mib: u32,
-    compiled: AtomicU64,
+    pub(crate) engine_hash: u64,
+    pub(crate) compiler: Compiler,
+    pub(crate) max_memory_mib: u32,
+    pub(crate) compiled: AtomicU64,
     cells: u32,
     leaf_cells: u32,
 }
@@ -80,71 +80,6 @@ impl Runtime {
             leaf_cells: settings.leaf_cells,
             engine,
         })
-    }
-
-    /// Checks, compiles or takes from the cache, and links. `limits` are the
-    /// operator's; what they leave open the manifest's suggestion fills.
-    /// `config` is the JSON object the plugin will see. Blocks: compiling takes
-    /// 0.1 s to several seconds.
-    pub fn load(&self, bytes: &[u8], limits: Limits, config: &str) -> Result<Plugin, LoadError> {
-        let inspection = inspect(bytes)?;
-        let limits =
-            CallLimits::resolve(limits.or(inspection.manifest.limits), self.max_memory_mib)
-                .map_err(LoadError::Limits)?;
-        let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
-        let component = self.component(bytes, &inspection.digest.hex())?;
-        let linker = if inspection.surface.is_sealed() {
-            &self.sealed
-        } else {
-            &self.with_wasi
-        };
-        let pre = linker.instantiate_pre(&component).map_err(link)?;
-        let pre = Pre::new(inspection.manifest.kind, pre).map_err(link)?;
-        Ok(Plugin {
-            manifest: inspection.manifest,
-            digest: inspection.digest,
-            limits,
-            config: Arc::from(config),
-            component,
-            pre,
-        })
-    }
-
-    /// How many components had to be compiled since the start. A second start
-    /// over the same artefacts compiles none.
-    pub fn compiled(&self) -> u64 {
-        self.compiled.load(Ordering::Relaxed)
-    }
-
-    fn component(&self, bytes: &[u8], digest: &str) -> Result<Component, LoadError> {
-        let name = format!("{digest}-{:016x}", self.engine_hash);
-        let stored = self
-            .artifacts
-            .as_ref()
-            .and_then(|artifacts| artifacts.get(&name));
-        if let Some(component) = stored.and_then(|artifact| self.revive(&artifact)) {
-            return Ok(component);
-        }
-        self.compiled.fetch_add(1, Ordering::Relaxed);
-        let artifact = self
-            .compiler
-            .compile(&self.engine, bytes, CompileLimits::default())?;
-        if let Some(artifacts) = &self.artifacts {
-            // A full disk costs the next start some seconds, not this one.
-            drop(artifacts.put(&name, &artifact));
-        }
-        self.revive(&artifact).ok_or_else(|| {
-            LoadError::Compile(CompileError::Worker("its code cannot be loaded".to_owned()))
-        })
-    }
-
-    /// Compiled code made ready to run; none when another engine made it.
-    fn revive(&self, artifact: &[u8]) -> Option<Component> {
-        // SAFETY: deserialising runs native code, so the bytes must be what
-        // `precompile_component` gave us. They come from the line above, or from
-        // `Artifacts`, which gives back only bytes sealed with this host's key.
-        #[expect(unsafe_code, reason = "the only way to load compiled code; see SAFETY")]
-        unsafe { Component::deserialize(&self.engine, artifact) }.ok()
     }
 
     /// The bounded way to call plugins.
