@@ -42,7 +42,7 @@ const TOP: [&str; 13] = [
 const WELL_CONNECTED: [(&str, usize, &str); 4] = [
     ("wire.rs", 4, "the composition root"),
     ("results.rs", 4, "adds up what every crate recorded"),
-    ("bench.rs", 3, "builds small hosts of its own to measure"),
+    ("bench/host.rs", 3, "a small host, to be measured"),
     ("check.rs", 3, "finds out what each crate would refuse"),
 ];
 
