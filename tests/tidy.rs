@@ -63,6 +63,10 @@ const LONG: [(&str, &str); 4] = [
 /// The only places that sleep.
 const SLEEPS: &[(&str, &str)] = &[
     (
+        "host/app/src/bench/host.rs",
+        "a simulated model takes its time",
+    ),
+    (
         "host/runtime/src/compile.rs",
         "looks whether a worker has ended, a thousand times a second",
     ),

@@ -13,6 +13,7 @@
 
 mod bad_files;
 mod bad_plugins;
+mod bench;
 mod example;
 mod live_model;
 mod sandbox;

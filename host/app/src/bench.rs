@@ -5,6 +5,7 @@
 //! Every figure stands beside a baseline of the same run, because machines
 //! differ and are noisy: compare the ratios.
 
+mod density;
 mod host;
 mod runaway;
 mod sheet;
@@ -22,8 +23,10 @@ pub(crate) struct BenchArgs {
 
 #[derive(Subcommand)]
 enum What {
-    /// One step of the sequential engine, and agents blocked on a model call
+    /// One step of the sequential engine, against a call on a live instance
     Step(step::StepArgs),
+    /// Thousands of agents waiting for a model: memory, mappings, time
+    Density(density::DensityArgs),
     /// Endless loops with deadlines, many at once: how late each is stopped
     Runaway(runaway::RunawayArgs),
 }
@@ -31,6 +34,7 @@ enum What {
 pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
     match &args.what {
         What::Step(args) => sheet::print(&step::step(args)?, output),
+        What::Density(args) => sheet::print(&density::density(args)?, output),
         What::Runaway(args) => sheet::print(&runaway::runaway(args)?, output),
     }
 }

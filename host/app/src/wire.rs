@@ -535,8 +535,8 @@ pub(crate) fn start_record(record: &Record) -> engine::Record {
     }
 }
 
-/// This program, to be started again as a compile worker.
-fn this_program() -> Result<PathBuf, Problem> {
+/// This program, to be started again as a compile worker or to measure.
+pub(crate) fn this_program() -> Result<PathBuf, Problem> {
     std::env::current_exe()
         .map_err(|e| Problem::failed(format!("this program cannot find itself: {e}")))
 }

@@ -1,22 +1,26 @@
 //! A small host to measure: one agent and one model in memory, nothing on disk.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
+use hotcell_broker::llm::{
+    Answer, Completion, FinishReason, LlmError, LlmProvider, Message, Origin, Part,
+};
+use hotcell_broker::llm::{Request, Role, Usage};
 use hotcell_broker::meter::Meter;
 use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
+use hotcell_runtime::compile::Compiler;
 use hotcell_runtime::manifest::Limits;
 use hotcell_runtime::task::Task;
 use hotcell_runtime::{Cells, Plugin, Runtime, Settings};
 use hotcell_workflow::engine::{Engine, Record};
 use hotcell_workflow::patterns::sequential::Sequential;
 use hotcell_workflow::plan::{Pattern, Plan, Step};
-use tokio::sync::Notify;
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,16 +30,20 @@ use crate::{build, wire};
 /// Longer than any measurement: what has no other deadline has this one.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
 
-/// The plugin to measure: a component, or a crate that is built first.
-pub(crate) fn component(path: &Path) -> Result<Vec<u8>, Problem> {
-    let path = match path.is_dir() {
+/// The component to measure: this file, or that of a crate, which is built first.
+pub(crate) fn built(path: &Path) -> Result<PathBuf, Problem> {
+    match path.is_dir() {
         true => build::build(&[path.to_owned()])?
             .into_values()
             .next()
-            .unwrap_or_else(|| path.to_owned()),
-        false => path.to_owned(),
-    };
-    wire::read_component(&path)
+            .ok_or_else(|| Problem::failed(format!("{} builds nothing", path.display()))),
+        false => Ok(path.to_owned()),
+    }
+}
+
+/// Its bytes.
+pub(crate) fn component(path: &Path) -> Result<Vec<u8>, Problem> {
+    wire::read_component(&built(path)?)
 }
 
 /// Runs a measurement on tokio's threads, as `hotcell run` does.
@@ -68,6 +76,8 @@ impl Host {
         let settings = Settings {
             cells,
             leaf_cells: 1,
+            // As everywhere: what compiling takes is not this process's.
+            compiler: Compiler::Child(wire::this_program().map_err(|e| e.report.to_string())?),
             ..Settings::default()
         };
         let runtime = Runtime::new(&settings).map_err(|e| e.to_string())?;
@@ -157,40 +167,60 @@ pub(crate) fn caller() -> Caller {
     }
 }
 
-/// A model that keeps everybody waiting until it is released.
-#[derive(Default)]
-pub(crate) struct Blocked {
-    waiting: AtomicUsize,
-    changed: Notify,
-    released: CancellationToken,
+/// A model that nobody asks.
+pub(crate) struct NoModel;
+
+#[async_trait]
+impl LlmProvider for NoModel {
+    fn origin(&self) -> Origin {
+        Origin::Simulated
+    }
+
+    async fn complete(&self, _: &Broker, _: &Caller, _: &Request) -> Answer {
+        Answer::wall(Err(LlmError::Unavailable("there is no model".to_owned())))
+    }
 }
 
-impl Blocked {
-    pub(crate) async fn all_waiting(&self, count: usize) {
-        loop {
-            let changed = self.changed.notified();
-            if self.waiting.load(Ordering::Acquire) >= count {
-                return;
-            }
-            changed.await;
+/// A simulated model that takes the same time for every answer.
+pub(crate) struct Slow {
+    latency: Duration,
+    asked: watch::Sender<usize>,
+}
+
+impl Slow {
+    pub(crate) fn new(latency: Duration) -> Slow {
+        Slow {
+            latency,
+            asked: watch::Sender::new(0),
         }
     }
 
-    pub(crate) fn release(&self) {
-        self.released.cancel();
+    /// Until it has been asked so many times.
+    pub(crate) async fn asked(&self, count: usize) {
+        let mut asked = self.asked.subscribe();
+        // It cannot be closed: the sender is here.
+        drop(asked.wait_for(|asked| *asked >= count).await);
     }
 }
 
 #[async_trait]
-impl LlmProvider for Blocked {
+impl LlmProvider for Slow {
     fn origin(&self) -> Origin {
-        Origin::Scripted
+        Origin::Simulated
     }
 
     async fn complete(&self, _: &Broker, _: &Caller, _: &Request) -> Answer {
-        self.waiting.fetch_add(1, Ordering::Release);
-        self.changed.notify_waiters();
-        self.released.cancelled().await;
-        Answer::wall(Err(LlmError::RateLimited(None)))
+        self.asked.send_modify(|asked| *asked += 1);
+        tokio::time::sleep(self.latency).await;
+        Answer::wall(Ok(Completion {
+            message: Message {
+                role: Role::Assistant,
+                content: vec![Part::Text("simulated".to_owned())],
+            },
+            finish: FinishReason::Stop,
+            usage: Usage::default(),
+            usage_estimated: true,
+            model: "simulated".to_owned(),
+        }))
     }
 }

@@ -1,0 +1,78 @@
+//! The measurements run and say what they promise. How good the figures are is
+//! not tested: a busy machine would decide it.
+
+use serde_json::Value;
+
+use crate::scene::{component, hotcell, tell};
+
+/// Runs a measurement with small numbers, for programs and for people.
+#[track_caller]
+fn bench(args: &[&str], guest: &str, said: &[&str]) -> Value {
+    let run = |output: &[&str]| {
+        let told = tell(
+            hotcell()
+                .arg("bench")
+                .args(args)
+                .arg("--plugin")
+                .arg(component(guest))
+                .args(output),
+        );
+        assert_eq!(told.code, 0, "{}", told.said());
+        told.stdout
+    };
+    let text = run(&["--quiet"]);
+    for words in ["machine ", "build ", "command ", "baseline"]
+        .iter()
+        .chain(said)
+    {
+        assert!(text.contains(words), "no {words:?} in:\n{text}");
+    }
+    let sheet: Value = serde_json::from_str(&run(&["--quiet", "--json"])).unwrap();
+    for key in ["machine", "build", "command"] {
+        assert!(sheet[key].is_string(), "{sheet:#}");
+    }
+    for goal in sheet["goals"].as_array().unwrap() {
+        let (measured, most) = (goal["measured"].as_f64(), goal["at_most"].as_f64());
+        let met = measured.unwrap() <= most.unwrap();
+        assert_eq!(goal["met"].as_bool().unwrap(), met, "{goal:#}");
+    }
+    sheet
+}
+
+const PROBE: &str = "tests/guests/probe";
+
+#[test]
+fn bench_step_times_steps_against_a_warm_call() {
+    let said = ["warm call", "call in a fresh cell", "step of the engine"];
+    let sheet = bench(&["step", "--steps", "100"], PROBE, &said);
+    assert_eq!(sheet["warm_call"]["ratio"], 1.0);
+    assert!(sheet["step"]["p50_ns"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn bench_density_holds_each_number_of_agents_in_flight() {
+    let args = ["density", "--agents", "2,3", "--latency", "1000"];
+    let sheet = bench(&args, PROBE, &["simulated", "resident in all", "met"]);
+    let held = sheet["in_flight"].as_array().unwrap();
+    assert_eq!(held.len(), 2);
+    assert_eq!(held[1]["agents"], 3);
+    for held in held {
+        assert!(held["resident_with"].as_u64().unwrap() > 1 << 20);
+        assert!(held["wall_ms"].as_f64().unwrap() >= 1000.0);
+    }
+}
+
+#[test]
+fn bench_runaway_tells_how_late_loops_are_stopped() {
+    let args = [
+        "runaway",
+        "--agents",
+        "2",
+        "--rounds",
+        "2",
+        "--deadline",
+        "20",
+    ];
+    let sheet = bench(&args, PROBE, &["2 loops at once", "goal"]);
+    assert!(sheet["together"]["max_ns"].as_u64().unwrap() > 0);
+}
