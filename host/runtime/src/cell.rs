@@ -5,7 +5,10 @@
 //! is never used again. Every call ends in exactly one [`End`].
 
 use std::convert::Infallible;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hotcell_broker::meter::{CellUse, Level, LogLine};
@@ -189,17 +192,18 @@ pub(crate) async fn call(
     let cancel = cell.data().caller.cancel.clone();
     cell.data().hand("call", &ask);
 
-    // Epoch ticks make a busy guest yield, so the timer and the cancellation
-    // are looked at every 10 ms whatever the guest does. Dropping the future
-    // unwinds the guest's fibre.
+    // Epoch ticks make a busy guest yield, so the clock and the cancellation are
+    // looked at every 10 ms whatever the guest does, and before it has its next
+    // turn: of many whose time is up, only those that are running are waited for.
+    // Dropping the call's future unwinds the guest's fibre.
     let end = tokio::select! {
         biased;
         () = cancel.cancelled() => End::Cancelled,
-        end = tokio::time::timeout_at(deadline, ask_in(&mut cell, plugin, ask)) => match end {
-            Err(_) => End::Deadline,
-            Ok(Ok(Ok(told))) => End::Done(told),
-            Ok(Ok(Err(failure))) => End::Failed(failure.into()),
-            Ok(Err(error)) => classify(&error, cell.data().limiter.refused()),
+        () = over(deadline) => End::Deadline,
+        end = ask_in(&mut cell, plugin, ask) => match end {
+            Ok(Ok(told)) => End::Done(told),
+            Ok(Err(failure)) => End::Failed(failure.into()),
+            Err(error) => classify(&error, cell.data().limiter.refused()),
         },
     };
 
@@ -235,6 +239,17 @@ pub(crate) async fn call(
     };
     meter.cell(used, lines.collect());
     end
+}
+
+/// Ends at `deadline`. The clock is read each time: while guests keep all threads
+/// busy, tokio looks at its timers only after 61 turns, which take 10 ms each.
+async fn over(deadline: Instant) {
+    let mut timer = pin!(tokio::time::sleep_until(deadline));
+    let look = |cx: &mut Context<'_>| match Instant::now() < deadline {
+        true => timer.as_mut().poll(cx),
+        false => Poll::Ready(()),
+    };
+    poll_fn(look).await;
 }
 
 pub(crate) fn store(

@@ -69,16 +69,17 @@ async fn measure(args: &RunawayArgs, bytes: &[u8]) -> Result<Runaway, String> {
     let mut alone = Vec::new();
     screen::note("stopping one loop after another");
     for _ in 0..args.rounds {
-        alone.push(late(&host, deadline).await?);
+        alone.push(late(&host, Instant::now(), deadline).await?);
     }
     let alone = Times::new(alone, None);
     let mut together = Vec::new();
     screen::note(&format!("stopping {} loops at once", args.agents));
     for _ in 0..args.rounds {
+        let started = Instant::now();
         let loops: Vec<_> = (0..args.agents)
             .map(|_| {
                 let host = Arc::clone(&host);
-                tokio::spawn(async move { late(&host, deadline).await })
+                tokio::spawn(async move { late(&host, started, deadline).await })
             })
             .collect();
         for one in loops {
@@ -95,9 +96,8 @@ async fn measure(args: &RunawayArgs, bytes: &[u8]) -> Result<Runaway, String> {
 }
 
 /// Runs one endless loop: how long after its deadline the host had it back. The
-/// clock starts when the call is made, whatever it then has to wait for.
-async fn late(host: &Host, deadline: Duration) -> Result<Duration, String> {
-    let started = Instant::now();
+/// clock starts when it was asked for, whatever it then had to wait for.
+async fn late(host: &Host, started: Instant, deadline: Duration) -> Result<Duration, String> {
     let end = host
         .cells
         .run(&host.plugin, &host.broker, caller(), task("spin"))
