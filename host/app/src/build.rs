@@ -48,10 +48,10 @@ pub(crate) fn command(args: &BuildArgs, output: Output) -> Result<Exit, Problem>
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    screen::result(&match output.json {
-        true => serde_json::json!(paths).to_string(),
-        false => paths.join("\n"),
-    });
+    match output.json {
+        true => screen::json(&serde_json::json!(paths).to_string()),
+        false => screen::result(&paths.join("\n")),
+    }
     Ok(Exit::Done)
 }
 

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use clap::Args;
-use hotcell_broker::{Access, Capability, policy};
+use hotcell_broker::{Access, Capability, policy, text};
 use hotcell_runtime::manifest::{self, Kind, Manifest};
 use hotcell_workflow::schema::Schema;
 use serde_json::json;
@@ -14,6 +14,9 @@ use crate::command::{Exit, Output, Problem, WorkflowArgs};
 use crate::manifest::Checked;
 use crate::manifest::records::load_records;
 use crate::{run, screen, wire};
+
+/// The longest name of a resource that is shown.
+const SHOWN: usize = 160;
 
 #[derive(Args)]
 pub(crate) struct CheckArgs {
@@ -74,15 +77,17 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
         warnings.push(text);
     }
     let plan = wire::plan(workflow);
-    screen::result(&match output.json {
-        true => json!({
-            "workflow": plan.name,
-            "records": records.good.len(),
-            "plugins": manifests,
-            "warnings": warnings,
-        })
-        .to_string(),
-        false => format!(
+    match output.json {
+        true => {
+            let told = json!({
+                "workflow": plan.name,
+                "records": records.good.len(),
+                "plugins": manifests,
+                "warnings": warnings,
+            });
+            screen::json(&told.to_string());
+        }
+        false => screen::result(&format!(
             "{}: {} steps, {} plugins, {} records; {}",
             plan.name,
             workflow.steps.len(),
@@ -92,8 +97,8 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
                 0 => "nothing to remark".to_owned(),
                 n => format!("{n} remarks"),
             }
-        ),
-    });
+        )),
+    }
     Ok(Exit::Done)
 }
 
@@ -109,8 +114,10 @@ fn ungranted(checked: &Checked, manifests: &[Manifest]) -> Vec<String> {
                 resource: &request.resource,
             };
             if policy::decide(&checked.policy.policy, access).is_err() {
-                let line = policy::line_that_allows(access);
-                let what = format!("{} `{}`", request.capability.name(), request.resource);
+                // The author's word, hence through the gate.
+                let resource = &text::line(access.resource, SHOWN);
+                let line = policy::line_that_allows(Access { resource, ..access });
+                let what = format!("{} `{resource}`", request.capability.name());
                 notes.push(format!(
                     "`{}` asks for {what}, which is not granted; policy.toml would with: {line}",
                     manifest.name

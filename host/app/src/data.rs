@@ -41,12 +41,13 @@ pub(crate) fn command(args: &DataArgs, output: Output) -> Result<Exit, Problem> 
             .map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
         written.push(path.display().to_string());
     }
-    screen::result(&match output.json {
+    match output.json {
         true => {
-            serde_json::json!({"set": set.name, "seed": args.seed, "files": written}).to_string()
+            let told = serde_json::json!({"set": set.name, "seed": args.seed, "files": written});
+            screen::json(&told.to_string());
         }
-        false => format!("{}\n{}", set.about, written.join("\n")),
-    });
+        false => screen::result(&format!("{}\n{}", set.about, written.join("\n"))),
+    }
     Ok(Exit::Done)
 }
 

@@ -20,10 +20,10 @@ pub(crate) struct InspectArgs {
 
 pub(crate) fn inspect(args: &InspectArgs, output: Output) -> Result<Exit, Problem> {
     let (path, inspection) = read(&args.plugin)?;
-    screen::result(&match output.json {
-        true => json(&path, &inspection).to_string(),
-        false => render(&path, &inspection),
-    });
+    match output.json {
+        true => screen::json(&json(&path, &inspection).to_string()),
+        false => screen::result(&render(&path, &inspection)),
+    }
     Ok(Exit::Done)
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use hotcell_broker::text;
 
 use crate::results::{Results, ScoreResult, TallyResult};
 
@@ -12,6 +13,12 @@ const WIDTH: u16 = 120;
 
 /// So many different errors are shown; the rest is in the JSON.
 const ERRORS: usize = 10;
+
+/// The longest text of an error that is shown; the rest is in the JSON.
+const SHOWN: usize = 160;
+
+/// So many different refusals, likewise.
+const REFUSALS: usize = 20;
 
 /// The whole report, ready to print.
 pub(crate) fn render(results: &Results, colours: bool) -> String {
@@ -189,16 +196,15 @@ fn plugin_table(results: &Results) -> Table {
 }
 
 fn trouble(text: &mut String, results: &Results) {
-    for refused in &results.refusals {
-        let r = &refused.refusal;
-        let _ = writeln!(
-            text,
-            "refused {} times: {}: {}",
-            refused.count, r.plugin, r.reason
-        );
+    for (r, count) in results.refusals.iter().take(REFUSALS) {
+        let _ = writeln!(text, "refused {count} times: {}: {}", r.plugin, r.reason);
         if let Some(line) = &r.allow_with {
             let _ = writeln!(text, "  policy.toml would allow it with: {line}");
         }
+    }
+    if results.refusals.len() > REFUSALS {
+        let more = results.refusals.len() - REFUSALS;
+        let _ = writeln!(text, "and {more} other refusals");
     }
     for stopped in &results.stopped {
         let _ = writeln!(
@@ -211,12 +217,19 @@ fn trouble(text: &mut String, results: &Results) {
         let _ = writeln!(text, "refusals and traps: none");
     }
     for error in results.errors.iter().take(ERRORS) {
-        let message: String = error.message.chars().take(160).collect();
+        let message = text::shorten(&error.message, SHOWN);
         let (count, code, step) = (error.count, &error.code, &error.step);
         let _ = writeln!(text, "{count} × {code} in {step}: {message}");
     }
     if results.errors.len() > ERRORS {
         let _ = writeln!(text, "and {} other errors", results.errors.len() - ERRORS);
+    }
+    for plugin in results.plugins.iter().filter(|p| p.log_dropped > 0) {
+        let (name, lines) = (&plugin.name, plugin.log_dropped);
+        let _ = writeln!(
+            text,
+            "{name} said too much: {lines} lines of its log were dropped"
+        );
     }
     for bad in &results.bad_records {
         let _ = writeln!(text, "record {} was not run: {}", bad.index, bad.why);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hotcell_broker::Capability;
 use hotcell_broker::llm::Origin;
-use hotcell_broker::meter::Refusal;
+use hotcell_broker::meter::Refusals;
 use hotcell_runtime::manifest::Kind;
 use hotcell_store::Digest;
 use hotcell_workflow::engine::{Attempt, Report, Trouble};
@@ -42,7 +42,7 @@ pub(crate) struct Results {
     pub(crate) score: Option<ScoreResult>,
     pub(crate) latency: Latency,
     pub(crate) plugins: Vec<PluginResult>,
-    pub(crate) refusals: Vec<RefusalResult>,
+    pub(crate) refusals: Refusals,
     /// Plugin calls that a limit, a trap or the clock ended.
     pub(crate) stopped: Vec<Stopped>,
     /// Why runs ended without success, most frequent first.
@@ -141,13 +141,8 @@ pub(crate) struct PluginResult {
     pub(crate) wall_p50_micros: u64,
     /// Ends other than `ok`.
     pub(crate) ends: BTreeMap<String, u64>,
-}
-
-#[derive(Serialize)]
-pub(crate) struct RefusalResult {
-    #[serde(flatten)]
-    pub(crate) refusal: Refusal,
-    pub(crate) count: u64,
+    /// Lines of its log that were dropped, because it said too much.
+    pub(crate) log_dropped: u64,
 }
 
 #[derive(Serialize)]
@@ -189,7 +184,7 @@ pub(crate) struct TaskResult {
 
 /// The ends of a plugin call that the host brought about.
 fn is_stop(end: &str) -> bool {
-    end.starts_with("limit-") || matches!(end, "trap" | "deadline" | "host")
+    end.starts_with("limit.") || matches!(end, "trap" | "deadline" | "host")
 }
 
 impl Results {
@@ -219,14 +214,7 @@ impl Results {
             score: facts.gold.map(|gold| scored(facts, gold, reports)),
             latency,
             plugins: plugins(facts, reports),
-            refusals: counted(
-                reports
-                    .iter()
-                    .flat_map(|r| r.records.refusals.iter().cloned()),
-            )
-            .into_iter()
-            .map(|(refusal, count)| RefusalResult { refusal, count })
-            .collect(),
+            refusals: refusals(reports),
             stopped: stopped(reports),
             errors: errors(reports),
             bad_records: facts.records.bad.iter().map(bad).collect(),
@@ -358,9 +346,19 @@ fn plugins(facts: &Facts<'_>, reports: &[Report]) -> Vec<PluginResult> {
             peak_memory: cells.iter().map(|cell| cell.peak_memory).max().unwrap_or(0),
             wall_p50_micros: percentile(cells.iter().map(|c| micros(c.wall)).collect(), 50),
             ends,
+            log_dropped: cells.iter().map(|cell| cell.log_dropped).sum(),
         }
     };
     facts.assembly.plugins.iter().map(plugin).collect()
+}
+
+fn refusals(reports: &[Report]) -> Refusals {
+    let mut all = Refusals::default();
+    let each = reports.iter().flat_map(|r| r.records.refusals.iter());
+    for (refusal, count) in each {
+        all.add(refusal.clone(), count);
+    }
+    all
 }
 
 fn stopped(reports: &[Report]) -> Vec<Stopped> {

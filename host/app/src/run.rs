@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
+use hotcell_broker::text;
 use hotcell_workflow::engine::Report;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -99,11 +100,9 @@ async fn go(
         if report.status != "success" {
             failed.fetch_add(1, Ordering::Relaxed);
         }
+        let task = text::line(&report.task, text::LINE);
         for line in &report.records.log {
-            let who = format!(
-                "{} {} {}.{}",
-                report.task, line.plugin, line.step, line.attempt
-            );
+            let who = format!("{task} {} {}.{}", line.plugin, line.step, line.attempt);
             bar_view.suspend(|| screen::detail(&format!("{who}: {}", line.text)));
         }
         bar_view.set_message(format!(
@@ -129,11 +128,11 @@ async fn go(
     let results = Results::new(&facts, &reports);
     let text = serde_json::to_string_pretty(&results).map_err(Problem::failed)?;
     if let Some(path) = &args.out {
-        std::fs::write(path, format!("{text}\n"))
+        std::fs::write(path, format!("{}\n", text::json(&text)))
             .map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
     }
     match output.json {
-        true => screen::result(&text),
+        true => screen::json(&text),
         false => screen::result(&report::render(&results, screen::colours())),
     }
     if let Some(task) = &args.show {

@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use hotcell_store::guard::Guard;
 use llm::{LlmError, LlmProvider, Request, Response, Took, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
@@ -32,6 +33,10 @@ use tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 /// The most calls a guest may make at once: 64. They all count towards what the
 /// host does at one time, so one guest must not ask for any number.
 pub const BATCH: usize = 64;
+
+/// The most effects of one attempt: 4,096. Each is a record that the host keeps
+/// and most cost money; an honest attempt has a few dozen.
+pub const EFFECTS: u32 = 4_096;
 
 fn too_many(calls: usize) -> String {
     format!("{calls} calls at once; at most {BATCH} are done")
@@ -109,8 +114,21 @@ impl Caller {
         }
     }
 
-    fn next(&self) -> u32 {
-        self.sequence.fetch_add(1, Ordering::Relaxed)
+    /// Whether the attempt asked for more than [`EFFECTS`]. What it asks from
+    /// there on is refused; whoever runs the attempt should end it.
+    pub fn asked_too_much(&self) -> bool {
+        Guard::Effects.on() && self.sequence.load(Ordering::Relaxed) > EFFECTS
+    }
+
+    /// The number of the next effect, if there may be one.
+    fn next(&self) -> Option<u32> {
+        let number = self.sequence.fetch_add(1, Ordering::Relaxed);
+        if number < EFFECTS || !Guard::Effects.on() {
+            return Some(number);
+        }
+        // Never round to the first number again.
+        self.sequence.store(EFFECTS + 1, Ordering::Relaxed);
+        None
     }
 }
 
@@ -169,7 +187,9 @@ impl Broker {
         };
         request.check().map_err(LlmError::Invalid)?;
         let origin = Some(route.provider.origin());
-        let effect = self.begin(caller, Capability::Llm, &request.model, origin);
+        let effect = self
+            .begin(caller, Capability::Llm, &request.model, origin)
+            .ok_or(LlmError::BudgetExhausted)?;
         let limit = route
             .timeout
             .min(caller.deadline.saturating_duration_since(effect.started));
@@ -206,18 +226,19 @@ impl Broker {
         })
     }
 
+    /// Opens the record of an effect, unless the attempt has had its share.
     fn begin(
         &self,
         caller: &Caller,
         capability: Capability,
         resource: &str,
         origin: Option<llm::Origin>,
-    ) -> OpenEffect {
+    ) -> Option<OpenEffect> {
         let effect = Effect {
             plugin: caller.plugin.clone(),
             step: caller.step.clone(),
             attempt: caller.attempt,
-            sequence: caller.next(),
+            sequence: caller.next()?,
             capability,
             resource: resource.to_owned(),
             outcome: "cancelled",
@@ -228,7 +249,7 @@ impl Broker {
             took: Duration::ZERO,
             simulated_time: false,
         };
-        OpenEffect::new(Arc::clone(&caller.meter), effect)
+        Some(OpenEffect::new(Arc::clone(&caller.meter), effect))
     }
 
     /// Several model calls at once, at most [`BATCH`]; results in request order.
@@ -274,7 +295,9 @@ impl Broker {
         let Some((_, provider)) = self.inner.tools.get(&call.name) else {
             return Err(ToolError::Unknown);
         };
-        let effect = self.begin(caller, Capability::Tools, &call.name, None);
+        let effect = self
+            .begin(caller, Capability::Tools, &call.name, None)
+            .ok_or(ToolError::BudgetExhausted)?;
         let limit = caller.deadline.saturating_duration_since(effect.started);
         let result = tokio::select! {
             biased;

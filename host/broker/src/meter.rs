@@ -1,12 +1,17 @@
 //! What a run did and what it cost: one record for each effect, one for each
-//! refusal.
+//! kind of refusal.
 //!
 //! Records are kept in the order they were made; a reader that needs a stable
-//! order sorts by step, attempt and sequence.
+//! order sorts by step, attempt and sequence. A guest makes records by asking, so
+//! each sort of them has a bound: effects by [`crate::EFFECTS`] for each attempt,
+//! refusals by [`REFUSALS`], what is said by [`LOG`], calls by the effects that
+//! cause them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use hotcell_store::guard::Guard;
 use serde::Serialize;
 use tokio::time::Instant;
 
@@ -95,6 +100,15 @@ impl Drop for OpenEffect {
 /// The longest name of a resource that a refusal repeats, in bytes.
 const RESOURCE: usize = 256;
 
+/// So many refusals are told apart in one run, and in the results of all runs:
+/// 256. More are counted under one name for each plugin and capability.
+pub const REFUSALS: usize = 256;
+
+/// All that the plugins of one run may say together: 1 MiB, so no run says more
+/// in a second either, however short its calls are. A line counts for at least
+/// 64 bytes.
+pub const LOG: usize = 1024 * 1024;
+
 /// One "no" to a plugin.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Refusal {
@@ -129,6 +143,67 @@ impl Refusal {
             resource,
         }
     }
+
+    /// What is written instead when there are too many to tell apart.
+    fn other(self) -> Refusal {
+        Refusal {
+            resource: "other".to_owned(),
+            reason: format!("more than {REFUSALS} different refusals"),
+            allow_with: None,
+            ..self
+        }
+    }
+}
+
+/// Refusals, counted. However many there are, it holds [`REFUSALS`] of them and
+/// one `other` for each plugin and capability.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals {
+    by: BTreeMap<Refusal, u64>,
+}
+
+impl Refusals {
+    /// Counts a refusal that was given so many times.
+    pub fn add(&mut self, refusal: Refusal, count: u64) {
+        let full = self.by.len() >= REFUSALS && Guard::RefusalBound.on();
+        let refusal = match full && !self.by.contains_key(&refusal) {
+            true => refusal.other(),
+            false => refusal,
+        };
+        let so_far = self.by.entry(refusal).or_default();
+        *so_far = so_far.saturating_add(count);
+    }
+
+    /// Each with how often it was given, by plugin.
+    pub fn iter(&self) -> impl Iterator<Item = (&Refusal, u64)> {
+        self.by.iter().map(|(refusal, count)| (refusal, *count))
+    }
+
+    /// How many are told apart.
+    pub fn len(&self) -> usize {
+        self.by.len()
+    }
+
+    /// Whether nothing was refused.
+    pub fn is_empty(&self) -> bool {
+        self.by.is_empty()
+    }
+}
+
+/// As a list, each with its `count`.
+impl Serialize for Refusals {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Counted<'a> {
+            #[serde(flatten)]
+            refusal: &'a Refusal,
+            count: u64,
+        }
+        to.collect_seq(
+            self.iter()
+                .map(|(refusal, count)| Counted { refusal, count }),
+        )
+    }
 }
 
 /// What one call of a plugin used.
@@ -150,6 +225,8 @@ pub struct CellUse {
     /// Wall clock from taking the cell to giving it back, host calls included.
     #[serde(rename = "wall_micros", serialize_with = "micros")]
     pub wall: Duration,
+    /// Lines of its log that were dropped, because it or its run said too much.
+    pub log_dropped: u64,
 }
 
 /// How much a line matters.
@@ -194,20 +271,31 @@ pub struct Meter {
 pub struct Records {
     /// Effects in the order they ended.
     pub effects: Vec<Effect>,
-    /// Refusals in the order they were given.
-    pub refusals: Vec<Refusal>,
+    /// Refusals, counted.
+    pub refusals: Refusals,
     /// Calls of plugins in the order they ended.
     pub cells: Vec<CellUse>,
     /// What plugins said.
     pub log: Vec<LogLine>,
+    /// What of [`LOG`] is used up.
+    #[serde(skip)]
+    said: usize,
 }
 
 impl Meter {
-    /// Records what a call of a plugin used and said.
-    pub fn cell(&self, cell: CellUse, log: Vec<LogLine>) {
+    /// Records what a call of a plugin used, and what it said as far as the run
+    /// may still say something; the rest is counted.
+    pub fn cell(&self, mut cell: CellUse, log: Vec<LogLine>) {
         let mut records = self.lock();
+        for line in log {
+            if records.said >= LOG && Guard::LogRate.on() {
+                cell.log_dropped += 1;
+                continue;
+            }
+            records.said += line.text.len().max(64);
+            records.log.push(line);
+        }
         records.cells.push(cell);
-        records.log.extend(log);
     }
 
     pub(crate) fn effect(&self, effect: Effect) {
@@ -215,7 +303,7 @@ impl Meter {
     }
 
     pub(crate) fn refusal(&self, refusal: Refusal) {
-        self.lock().refusals.push(refusal);
+        self.lock().refusals.add(refusal, 1);
     }
 
     /// Everything so far.
@@ -239,5 +327,67 @@ impl Meter {
     /// pushes; the records are still whole.
     fn lock(&self) -> std::sync::MutexGuard<'_, Records> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(resource: &str) -> Refusal {
+        let access = Access {
+            plugin: "p",
+            capability: Capability::Llm,
+            resource,
+        };
+        Refusal::new(access, &Denial::NotGranted(resource.to_owned()))
+    }
+
+    #[test]
+    fn refusals_without_end_are_counted_in_a_bounded_list() {
+        let mut refusals = Refusals::default();
+        for n in 0..10_000 {
+            refusals.add(refusal(&format!("m{n}")), 1);
+            refusals.add(refusal("m0"), 1);
+        }
+        assert_eq!(refusals.len(), REFUSALS + 1);
+        let count = |resource: &str| {
+            let mut found = refusals.iter().filter(|(r, _)| r.resource == resource);
+            found.next().unwrap().1
+        };
+        assert_eq!(count("m0"), 10_001);
+        assert_eq!(count("other"), 10_000 - REFUSALS as u64);
+        // A resource that is called so is not taken for it.
+        refusals.add(refusal("other"), 1);
+        assert_eq!(refusals.len(), REFUSALS + 1);
+    }
+
+    #[test]
+    fn many_short_calls_say_no_more_than_one_run_may() {
+        let meter = Meter::default();
+        let line = LogLine {
+            plugin: "p".to_owned(),
+            step: "s".to_owned(),
+            attempt: 1,
+            level: Level::Info,
+            text: "x".repeat(1024),
+        };
+        let cell = CellUse {
+            plugin: "p".to_owned(),
+            step: "s".to_owned(),
+            attempt: 1,
+            outcome: "ok",
+            fuel: 0,
+            peak_memory: 0,
+            wall: Duration::ZERO,
+            log_dropped: 0,
+        };
+        for _ in 0..3_000 {
+            meter.cell(cell.clone(), vec![line.clone()]);
+        }
+        let records = meter.records();
+        assert_eq!(records.log.len(), LOG / 1024);
+        let dropped: u64 = records.cells.iter().map(|cell| cell.log_dropped).sum();
+        assert_eq!(dropped, 3_000 - LOG as u64 / 1024);
     }
 }

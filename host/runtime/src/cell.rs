@@ -91,7 +91,8 @@ pub enum End<T> {
     Deadline,
     /// The run was cancelled.
     Cancelled,
-    /// Not the guest's fault: the host could not give it a cell.
+    /// Not the guest's fault: the host could not give it a cell. The text has
+    /// been through the text gate.
     Host(String),
 }
 
@@ -118,7 +119,7 @@ impl<T> End<T> {
     }
 
     /// The words that came with it: the guest's about its failure, those of a
-    /// trap, or ours. Not yet through the text gate.
+    /// trap, or ours. They have been through the text gate.
     pub fn words(&self) -> Option<&str> {
         match self {
             End::Failed(
@@ -210,11 +211,19 @@ pub(crate) async fn call(
     let left = cell.get_fuel().unwrap_or(0);
     let answered = matches!(end, End::Done(_) | End::Failed(_));
     let fuel = plugin.limits.fuel;
-    let said = cell.data().log.take();
+    let (said, log_dropped) = cell.data().log.take();
     // A panic is logged and then traps: the words belong to the trap.
     let last_error = said.iter().rev().find(|(level, _)| *level == Level::Error);
     let end = match (end, last_error) {
-        (End::Trap(text), Some((_, line))) => End::Trap(format!("{text}; it last logged: {line}")),
+        (End::Trap(text), Some((_, line))) => {
+            let both = format!("{text}; it last logged: {line}");
+            let most = if Guard::TrapText.on() {
+                text::LINE
+            } else {
+                usize::MAX
+            };
+            End::Trap(text::shorten(&both, most))
+        }
         (end, _) => end,
     };
     let lines = said.into_iter().map(|(level, text)| LogLine {
@@ -236,6 +245,7 @@ pub(crate) async fn call(
         },
         peak_memory: cell.data().limiter.peak() as u64,
         wall: started.elapsed(),
+        log_dropped,
     };
     meter.cell(used, lines.collect());
     end
@@ -365,8 +375,9 @@ fn classify(error: &wasmtime::Error, memory_refused: bool) -> End<Told> {
         Some(Trap::StackOverflow) => return End::Limit(Limit::Stack),
         _ => {}
     }
-    let text = format!("{error:?}");
-    // wasmtime has no types for these; the texts are pinned by tests.
+    // wasmtime has no types for these; the texts are pinned by tests. The cause
+    // alone is wasmtime's: what is around it names the guest's functions.
+    let text = error.root_cause().to_string();
     let limits = [
         (
             "fuel allocated for hostcalls has been exhausted",
@@ -384,7 +395,11 @@ fn classify(error: &wasmtime::Error, memory_refused: bool) -> End<Told> {
     if memory_refused {
         return End::Limit(Limit::Memory);
     }
-    End::Trap(text::line(&where_it_broke(error), text::LINE))
+    let text = where_it_broke(error);
+    End::Trap(match Guard::TrapText.on() {
+        true => text::line(&text, text::LINE),
+        false => text::line(&text, usize::MAX),
+    })
 }
 
 /// The cause of a trap and the guest's functions it went through, innermost

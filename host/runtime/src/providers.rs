@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
 use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
-use hotcell_broker::{Broker, Caller};
+use hotcell_broker::{Broker, Caller, text};
 
 use crate::cell::End;
 use crate::plugin::Plugin;
@@ -31,8 +31,8 @@ impl ToolPlugin {
         match cells.specs(&plugin, broker, caller).await {
             End::Done(specs) => match specs.iter().find(|spec| !is_tool_name(&spec.name)) {
                 Some(spec) => Err(format!(
-                    "it offers {:?}, which is no tool's name",
-                    spec.name
+                    "it offers `{}`, which is no tool's name",
+                    text::line(&spec.name, 160)
                 )),
                 None => Ok(ToolPlugin {
                     cells,

@@ -7,7 +7,7 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hotcell_broker::Caller;
+use hotcell_broker::{Caller, text};
 use serde::Serialize;
 
 /// A place for the lines. Cheap to clone.
@@ -44,10 +44,10 @@ impl Tape {
             what,
             value,
         };
-        if let Ok(mut line) = serde_json::to_vec(&handed) {
-            line.push(b'\n');
+        if let Ok(line) = serde_json::to_string(&handed) {
+            let line = text::json(&line) + "\n";
             let mut to = self.to.lock().unwrap_or_else(PoisonError::into_inner);
-            drop(to.write_all(&line));
+            drop(to.write_all(line.as_bytes()));
         }
     }
 }

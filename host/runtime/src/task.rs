@@ -1,9 +1,14 @@
 //! What agents, validators and aggregators are asked and what they answer, as
 //! host types: one to one with `wit/plugin/types.wit`, with JSON kept as text.
 
+use hotcell_broker::text;
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::types as wit;
+
+/// So many findings of one verdict are kept: 64. They are told to the agent and
+/// shown to people, and nobody reads more.
+const FINDINGS: usize = 64;
 
 /// What an agent is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,7 +27,7 @@ pub struct Task {
     pub iteration: u32,
 }
 
-/// Something a validator found.
+/// Something a validator found. A guest's words have been through the text gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// JSON pointer into the output's value.
@@ -61,7 +66,7 @@ pub struct Subtask {
     pub depends_on: Vec<String>,
 }
 
-/// Why a plugin has no answer.
+/// Why a plugin has no answer. A guest's words have been through the text gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "code", content = "message")]
 pub enum Failure {
@@ -141,16 +146,12 @@ impl From<Finding> for wit::Finding {
 }
 
 impl From<wit::Finding> for Finding {
+    /// A validator's words go to reports and to other plugins: through the gate.
     fn from(finding: wit::Finding) -> Finding {
-        let wit::Finding {
-            pointer,
-            code,
-            message,
-        } = finding;
         Finding {
-            pointer,
-            code,
-            message,
+            pointer: text::line(&finding.pointer, text::LINE),
+            code: text::line(&finding.code, text::LINE),
+            message: text::line(&finding.message, text::LINE),
         }
     }
 }
@@ -192,19 +193,24 @@ impl From<wit::Output> for Output {
 }
 
 impl From<wit::Failure> for Failure {
+    /// The guest's words go to people and to other plugins: through the gate.
     fn from(failure: wit::Failure) -> Failure {
+        let line = |said: String| text::line(&said, text::LINE);
         match failure {
-            wit::Failure::InvalidInput(text) => Failure::InvalidInput(text),
-            wit::Failure::Transient(text) => Failure::Transient(text),
-            wit::Failure::Permanent(text) => Failure::Permanent(text),
-            wit::Failure::Refused(text) => Failure::Refused(text),
+            wit::Failure::InvalidInput(said) => Failure::InvalidInput(line(said)),
+            wit::Failure::Transient(said) => Failure::Transient(line(said)),
+            wit::Failure::Permanent(said) => Failure::Permanent(line(said)),
+            wit::Failure::Refused(said) => Failure::Refused(line(said)),
         }
     }
 }
 
 impl From<wit::Verdict> for Verdict {
     fn from(verdict: wit::Verdict) -> Verdict {
-        let findings = |list: Vec<wit::Finding>| list.into_iter().map(Into::into).collect();
+        let findings = |list: Vec<wit::Finding>| {
+            let list = list.into_iter().take(FINDINGS);
+            list.map(Into::into).collect()
+        };
         match verdict {
             wit::Verdict::Pass => Verdict::Pass,
             wit::Verdict::Repair(list) => Verdict::Repair(findings(list)),

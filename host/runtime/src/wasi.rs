@@ -131,7 +131,7 @@ impl HostMonotonicClock for Coarse {
     }
 }
 
-/// Standard output or error: each write is one log line.
+/// Standard output or error: each line is one of the log.
 #[derive(Clone)]
 struct Stream {
     log: Log,
@@ -156,10 +156,7 @@ impl AsyncWrite for Stream {
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let text = String::from_utf8_lossy(bytes);
-        for line in text.lines() {
-            self.log.push(self.level, line);
-        }
+        self.log.write(self.level, bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 

@@ -42,6 +42,18 @@ guards! {
     HostcallBytes = "hostcall-bytes",
     /// A cell holds so many host objects.
     HostObjects = "host-objects",
+    /// A call causes so many effects.
+    Effects = "effects",
+    /// What guests say is escaped.
+    TextGate = "text-gate",
+    /// A call says so many bytes.
+    LogBytes = "log-bytes",
+    /// All calls of a run say so many bytes together.
+    LogRate = "log-rate",
+    /// So many refusals are told apart.
+    RefusalBound = "refusal-bound",
+    /// The words of a trap are cut.
+    TrapText = "trap-text",
 }
 
 impl Guard {
@@ -55,6 +67,10 @@ impl Guard {
 
     /// Whether it is to be enforced: not if [`SWITCH`] names it.
     #[cfg(feature = "switches")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "in tests alone, and a guard has no caller that could pass it in"
+    )]
     pub fn on(self) -> bool {
         use std::sync::LazyLock;
         static OFF: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(SWITCH).ok());

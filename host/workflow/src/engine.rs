@@ -360,7 +360,7 @@ impl Scene<'_> {
             .check(plugin, &engine.broker, caller, task, output)
             .await;
         let judgement = match end {
-            End::Done(verdict) => Ok(gated(verdict)),
+            End::Done(verdict) => Ok(verdict),
             end => Err(fault(&end)),
         };
         (name, judgement)
@@ -383,25 +383,6 @@ impl Scene<'_> {
     }
 }
 
-/// A validator's words go to reports and to other plugins: through the gate.
-fn gated(verdict: hotcell_runtime::task::Verdict) -> hotcell_runtime::task::Verdict {
-    use hotcell_runtime::task::Verdict;
-    let gate = |findings: Vec<Finding>| {
-        let line = |text: String| text::line(&text, text::LINE);
-        let finding = |f: Finding| Finding {
-            pointer: line(f.pointer),
-            code: line(f.code),
-            message: line(f.message),
-        };
-        findings.into_iter().take(64).map(finding).collect()
-    };
-    match verdict {
-        Verdict::Pass => Verdict::Pass,
-        Verdict::Repair(findings) => Verdict::Repair(gate(findings)),
-        Verdict::Reject(findings) => Verdict::Reject(gate(findings)),
-    }
-}
-
 fn unfit(findings: &[Finding]) -> Fault {
     Fault {
         code: "invalid-input",
@@ -412,13 +393,13 @@ fn unfit(findings: &[Finding]) -> Fault {
     }
 }
 
-/// Findings in one line.
+/// Findings in one line; their words have been through the text gate.
 fn sentence(findings: &[Finding]) -> String {
     let said = findings
         .iter()
         .map(|f| format!("{} {}", f.pointer, f.message));
     let said = said.collect::<Vec<_>>().join("; ");
-    text::line(said.trim(), text::LINE)
+    text::shorten(said.trim(), text::LINE)
 }
 
 fn missing() -> Fault {
@@ -437,7 +418,7 @@ fn fault<T>(end: &End<T>) -> Fault {
     });
     Fault {
         code: end.code(),
-        message: text::line(message, text::LINE),
+        message: message.to_owned(),
     }
 }
 

@@ -37,10 +37,10 @@ impl Schema {
         let refuse = |why: String| SchemaError {
             plugin: plugin.to_owned(),
             side,
-            why,
+            why: text::line(&why, MESSAGE),
         };
-        let compile = |text: &str| {
-            let schema: Value = serde_json::from_str(text).map_err(|e| refuse(e.to_string()))?;
+        let compile = |json: &str| {
+            let schema: Value = serde_json::from_str(json).map_err(|e| refuse(e.to_string()))?;
             jsonschema::validator_for(&schema).map_err(|e| refuse(e.to_string()))
         };
         Ok(Schema {

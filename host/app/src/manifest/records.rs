@@ -7,9 +7,13 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use hotcell_broker::text;
 use serde_json::Value;
 
 use super::problem::{Problem, Source};
+
+/// The longest id that is shown.
+const SHOWN: usize = 160;
 
 /// The records of one file.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -43,18 +47,18 @@ pub(crate) struct BadRecord {
 /// Reads a file of records named by this field.
 pub(crate) fn load_records(path: &Path, id_field: &str) -> Result<Records, Problem> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| {
+    let read = fs::read_to_string(path).map_err(|error| {
         Problem::new(format!("cannot read `{name}`: {error}"))
             .help("name a readable JSON file as `input.file`")
     })?;
-    records(&Source::new(&name, text), id_field)
+    records(&Source::new(&name, read), id_field)
 }
 
 /// The records of a text.
 fn records(source: &Source, id_field: &str) -> Result<Records, Problem> {
-    let text = source.text();
-    let value: Value = serde_json::from_str(text).map_err(|error| {
-        let offset = offset(text, error.line(), error.column());
+    let json = source.text();
+    let value: Value = serde_json::from_str(json).map_err(|error| {
+        let offset = offset(json, error.line(), error.column());
         // The parser's message ends with the position, which the label shows.
         let message = error.to_string();
         let message = message
@@ -82,7 +86,10 @@ fn records(source: &Source, id_field: &str) -> Result<Records, Problem> {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, value) in items.into_iter().enumerate() {
         let id = id(&value, id_field).and_then(|id| match seen.get(&id) {
-            Some(first) => Err(format!("record {first} has the same `{id_field}`, `{id}`")),
+            Some(first) => {
+                let id = text::line(&id, SHOWN);
+                Err(format!("record {first} has the same `{id_field}`, `{id}`"))
+            }
             None => Ok(id),
         });
         match id {

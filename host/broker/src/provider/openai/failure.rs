@@ -230,6 +230,6 @@ mod tests {
         let LlmError::Invalid(text) = complaint(400, &body, None) else {
             panic!("not invalid");
         };
-        assert!(text.ends_with("x… (700 bytes more)"), "{text}");
+        assert!(text.ends_with("x⟦740 bytes more⟧"), "{text}");
     }
 }
