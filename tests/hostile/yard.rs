@@ -344,5 +344,7 @@ fn caller(plugin: &str, tenant: &str) -> Caller {
         meter: Arc::new(Meter::default()),
         cancel: CancellationToken::new(),
         sequence: Arc::new(AtomicU32::new(0)),
+        depth: 0,
+        parent: None,
     }
 }

@@ -515,6 +515,8 @@ fn start_caller(plugin: &str) -> Caller {
         meter: Arc::new(Meter::default()),
         cancel: CancellationToken::new(),
         sequence: Arc::new(AtomicU32::new(0)),
+        depth: 0,
+        parent: None,
     }
 }
 

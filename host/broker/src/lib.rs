@@ -6,6 +6,7 @@
 //! run's [`Meter`]. It refuses by default. It never looks into an answer: what
 //! the words mean is the agents' business.
 
+pub mod bulkhead;
 pub mod llm;
 pub mod meter;
 pub mod policy;
@@ -100,6 +101,10 @@ pub struct Caller {
     pub cancel: CancellationToken,
     /// Numbers the effects of this attempt.
     pub sequence: Arc<AtomicU32>,
+    /// How many calls of plugins this one is inside of: 0 for a step.
+    pub depth: u8,
+    /// The place of the call that this one is inside of.
+    pub parent: Option<bulkhead::Place>,
 }
 
 impl Caller {
@@ -110,6 +115,7 @@ impl Caller {
             plugin: plugin.to_owned(),
             step,
             sequence: Arc::default(),
+            depth: self.depth.saturating_add(1),
             ..self.clone()
         }
     }

@@ -40,6 +40,24 @@ guards! {
     MemoryCap = "memory-cap",
     /// One host call carries so many bytes.
     HostcallBytes = "hostcall-bytes",
+    /// A plugin has so many calls under way.
+    Concurrency = "concurrency",
+    /// A queue has an end.
+    Queue = "queue",
+    /// Places go to the tenant that holds the fewest.
+    Fairness = "fairness",
+    /// Calls of calls go so deep.
+    Depth = "depth",
+    /// Busy guests take turns, by tenant.
+    Turns = "turns",
+    /// All cells of a tenant count against one cap.
+    TenantMemory = "tenant-memory",
+    /// What the host keeps for a cell counts against the cell's cap.
+    HostBytes = "host-bytes",
+    /// A call makes so many host calls.
+    HostCalls = "host-calls",
+    /// A call causes so many effects.
+    Effects = "effects",
     /// A cell holds so many host objects.
     HostObjects = "host-objects",
     /// A call causes so many effects.

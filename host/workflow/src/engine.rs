@@ -379,6 +379,8 @@ impl Scene<'_> {
             meter: Arc::clone(self.meter),
             cancel: self.cancel.clone(),
             sequence: Arc::new(AtomicU32::new(0)),
+            depth: 0,
+            parent: None,
         }
     }
 }

@@ -164,6 +164,8 @@ pub(crate) fn caller() -> Caller {
         meter: Arc::new(Meter::default()),
         cancel: CancellationToken::new(),
         sequence: Arc::new(AtomicU32::new(0)),
+        depth: 0,
+        parent: None,
     }
 }
 

@@ -61,6 +61,8 @@ pub(crate) fn caller() -> Caller {
         meter: Arc::new(Meter::default()),
         cancel: CancellationToken::new(),
         sequence: Arc::default(),
+        depth: 0,
+        parent: None,
     }
 }
 
