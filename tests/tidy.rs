@@ -67,6 +67,14 @@ const SLEEPS: &[(&str, &str)] = &[
         "looks whether a worker has ended, a thousand times a second",
     ),
     ("host/runtime/src/runtime.rs", "the clock of epochs"),
+    (
+        "tests/hostile/guard.rs",
+        "looks whether a case without its guard has ended",
+    ),
+    (
+        "tests/hostile/oracle.rs",
+        "looks whether the process has come to rest",
+    ),
 ];
 
 /// The only places that print, beside the screen, which writes to the streams.

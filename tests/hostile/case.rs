@@ -9,7 +9,7 @@ use hotcell_broker::Grants;
 use hotcell_runtime::manifest::Limits;
 use serde::Deserialize;
 
-use crate::guest;
+use crate::guest::{self, Encoding};
 
 /// One case: attacks of one sort, and what must come of each.
 pub(crate) struct Case {
@@ -22,6 +22,12 @@ pub(crate) struct Case {
     pub(crate) repeat: u32,
     /// How many run at once.
     pub(crate) parallel: u32,
+    /// Resident bytes that the host may take while the case runs, above what
+    /// its cells were given.
+    pub(crate) allowance: u64,
+    /// Whether it runs in a host with room for one cell, where every call gets
+    /// the slots of the one before.
+    pub(crate) one_cell: bool,
 }
 
 /// One guest and its expected end.
@@ -38,8 +44,42 @@ pub(crate) struct Attack {
     pub(crate) input: String,
     /// How many calls of plugins the call is already inside of.
     pub(crate) depth: u8,
+    /// A kind of task that the same plugin must answer afterwards.
+    pub(crate) then: Option<String>,
+    pub(crate) drive: Drive,
     /// The longest until the end is known.
     pub(crate) within: Duration,
+}
+
+impl Case {
+    /// What its trial is called.
+    pub(crate) fn name(&self) -> String {
+        format!("{} {}", self.id, self.title)
+    }
+}
+
+impl Attack {
+    /// Bytes that one cell of it may have: none when it is not to be loaded.
+    pub(crate) fn memory(&self) -> u64 {
+        /// What the host gives when nobody says anything.
+        const DEFAULT_MIB: u32 = 64;
+        if self.expect.iter().all(|code| code.starts_with("load.")) {
+            return 0;
+        }
+        u64::from(self.limits.memory_mib.unwrap_or(DEFAULT_MIB)) << 20
+    }
+}
+
+/// What the caller does with a call.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Drive {
+    /// Waits for the answer.
+    #[default]
+    Wait,
+    /// Gives it up at a point that a seeded generator chooses: every other call
+    /// by its token, the rest by dropping its future.
+    Storm,
 }
 
 #[derive(Deserialize)]
@@ -56,15 +96,24 @@ struct File {
     repeat: u32,
     #[serde(default = "sixteen")]
     parallel: u32,
+    #[serde(default = "thirty_two")]
+    allowance_mib: u64,
+    #[serde(default)]
+    one_cell: bool,
     attack: Vec<Row>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Row {
-    /// `guest.wat`, `probe`, `wasi-probe`, or `made` for the generator's guest
-    /// of this name.
+    /// `guest.wat`, the text itself, `probe`, `wasi-probe`, or the name of a
+    /// guest that a generator made.
     guest: String,
+    /// A component that comes to be with the agent, as text or file.
+    #[serde(default)]
+    beside: Option<String>,
+    #[serde(default)]
+    encoding: Encoding,
     #[serde(default)]
     name: Option<String>,
     expect: Expect,
@@ -80,6 +129,10 @@ struct Row {
     input: Option<String>,
     #[serde(default)]
     depth: u8,
+    #[serde(default)]
+    then: Option<String>,
+    #[serde(default)]
+    drive: Drive,
     #[serde(default = "five_seconds")]
     within_ms: u64,
 }
@@ -99,6 +152,10 @@ fn sixteen() -> u32 {
     16
 }
 
+fn thirty_two() -> u64 {
+    32
+}
+
 fn five_seconds() -> u64 {
     5_000
 }
@@ -108,24 +165,30 @@ pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/hostile")
 }
 
-/// All cases, by id.
-pub(crate) fn all(scale: u32) -> Vec<Case> {
+/// All cases, by id. Only those with a wanted name get their guests, so that one
+/// case starts at once.
+pub(crate) fn all(scale: u32, wanted: impl Fn(&str) -> bool) -> Vec<Case> {
     let mut made = guest::made(scale);
     let entries = std::fs::read_dir(folder()).unwrap();
     let mut cases: Vec<Case> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir())
-        .map(|path| read(&path, &mut made))
+        .map(|path| read(&path, &mut made, &wanted))
         .collect();
     cases.sort_by(|a, b| a.id.cmp(&b.id));
-    assert!(made.is_empty(), "made for no case: {:?}", made.keys());
+    made.retain(|(id, _), _| {
+        cases
+            .iter()
+            .any(|case| case.id == *id && !case.attacks.is_empty())
+    });
+    assert!(made.is_empty(), "made for no attack: {:?}", made.keys());
     cases
 }
 
 /// Guests by case and name.
 pub(crate) type Made = BTreeMap<(String, String), Vec<u8>>;
 
-fn read(folder: &Path, made: &mut Made) -> Case {
+fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
     let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let text = std::fs::read_to_string(folder.join("case.toml"))
         .unwrap_or_else(|error| panic!("{id}/case.toml: {error}"));
@@ -134,7 +197,11 @@ fn read(folder: &Path, made: &mut Made) -> Case {
         let key = (id.clone(), row.guest.clone());
         let bytes = match made.remove(&key) {
             Some(bytes) => bytes,
-            None => guest::read(folder, &id, &row.guest),
+            None => guest::read(folder, &id, &row.guest, row.encoding),
+        };
+        let bytes = match row.beside {
+            Some(text) => guest::beside(bytes, &guest::text(folder, &text)),
+            None => bytes,
         };
         Attack {
             name: row.name.or(row.kind.clone()).unwrap_or(row.guest),
@@ -149,15 +216,23 @@ fn read(folder: &Path, made: &mut Made) -> Case {
             kind: row.kind.unwrap_or_else(|| "attack".to_owned()),
             input: row.input.unwrap_or_else(|| "{}".to_owned()),
             depth: row.depth,
+            then: row.then,
+            drive: row.drive,
             within: Duration::from_millis(row.within_ms),
         }
     };
-    Case {
-        attacks: file.attack.into_iter().map(attack).collect(),
+    let mut case = Case {
+        attacks: Vec::new(),
         title: file.title,
         guards: file.guards,
         repeat: file.repeat,
         parallel: file.parallel,
-        id,
+        allowance: file.allowance_mib << 20,
+        one_cell: file.one_cell,
+        id: id.clone(),
+    };
+    if wanted(&case.name()) {
+        case.attacks = file.attack.into_iter().map(attack).collect();
     }
+    case
 }

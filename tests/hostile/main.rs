@@ -12,13 +12,17 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stderr,
+    clippy::disallowed_methods,
     reason = "a test says loudly that it failed"
 )]
 
+mod canary;
 mod case;
 mod guard;
 mod guest;
+mod neighbour;
 mod oracle;
+mod storm;
 mod yard;
 
 use std::process::ExitCode;
@@ -36,16 +40,20 @@ fn scale(arguments: &mut Vec<String>) -> u32 {
 }
 
 fn main() -> ExitCode {
-    let mut arguments: Vec<String> = std::env::args().collect();
+    let mut arguments = canary::plant();
     let scale = scale(&mut arguments);
     let mut arguments = Arguments::from_iter(arguments);
     // The oracle looks at the whole process, so one case at a time.
     arguments.test_threads = Some(1);
     oracle::count_panics();
-    let cases = case::all(scale);
+    let wanted = |name: &str| match &arguments.filter {
+        Some(filter) => name.contains(filter.as_str()),
+        None => true,
+    };
+    let cases = case::all(scale, wanted);
     let guards = guard::proofs(&cases);
     let trials = cases.into_iter().map(|case| {
-        let name = format!("{} {}", case.id, case.title);
+        let name = case.name();
         // For the rest of the process, as its guests are.
         let case: &'static case::Case = Box::leak(Box::new(case));
         Trial::test(name, move || yard::trial(case).map_err(Into::into))

@@ -42,8 +42,8 @@ const REST: Duration = Duration::from_secs(3);
 impl Held {
     /// Now.
     pub(crate) fn now(cells: usize) -> Held {
-        let count = |path: &str| std::fs::read_dir(path).map_or(0, Iterator::count);
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
+        let count = |path: &str| std::fs::read_dir(path).unwrap().count();
+        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
         Held {
             panics: PANICS.load(Ordering::SeqCst),
             resident: resident(),
@@ -90,12 +90,39 @@ impl Held {
     }
 }
 
+/// Watches for the most memory that the process holds.
+pub(crate) struct Peak {
+    before: u64,
+}
+
+impl Peak {
+    /// Forgets what was before. One attack at a time: the kernel keeps one mark
+    /// for the process.
+    pub(crate) fn from_now() -> Peak {
+        std::fs::write("/proc/self/clear_refs", "5").unwrap();
+        Peak { before: resident() }
+    }
+
+    /// How much it rose, if that was more than this.
+    pub(crate) fn within(self, allowance: u64) -> Result<(), String> {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mark = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let mark = mark.and_then(|rest| rest.trim().strip_suffix(" kB"));
+        let risen = (mark.unwrap().parse::<u64>().unwrap() << 10).saturating_sub(self.before);
+        match risen > allowance {
+            true => Err(format!(
+                "resident memory rose by {} MiB, at most {} may be",
+                risen >> 20,
+                allowance >> 20
+            )),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Resident bytes of this process.
-pub(crate) fn resident() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = statm
-        .split(' ')
-        .nth(1)
-        .and_then(|it| it.parse::<u64>().ok());
-    pages.unwrap_or(0) * 4096
+fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages = statm.split(' ').nth(1).unwrap();
+    pages.parse::<u64>().unwrap() * 4096
 }

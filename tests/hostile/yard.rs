@@ -2,164 +2,195 @@
 //! work in it the whole time.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use hotcell_broker::llm::{Answer, Completion, FinishReason, LlmProvider, Message, Origin, Part};
 use hotcell_broker::llm::{Request, Role, Usage};
 use hotcell_broker::meter::{Meter, Records};
-use hotcell_broker::{Broker, Caller, Policy, Price, Route};
+use hotcell_broker::provider::secret::Secret;
+use hotcell_broker::{Broker, Caller, Capability, Grants, Policy, Price, Route};
 use hotcell_runtime::compile::Compiler;
-use hotcell_runtime::manifest::Limits;
-use hotcell_runtime::task::Task;
-use hotcell_runtime::{Cells, Plugin, Runtime, Settings};
+use hotcell_runtime::task::{Finding, Output, Task};
+use hotcell_runtime::{Cells, End, Plugin, Runtime, Settings, Tape};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::case::{Attack, Case};
-use crate::oracle::Held;
-use crate::{guard, guest};
+use crate::canary::{self, Place, Watch};
+use crate::case::{Attack, Case, Drive};
+use crate::guard;
+use crate::neighbour::Neighbour;
+use crate::oracle::{Held, Peak};
+use crate::storm;
 
 /// What came of an attack.
-struct Came {
-    code: String,
-    words: String,
-    records: Records,
+pub(crate) struct Came {
+    /// How it ended: a code of loading, of a call, or `dropped`.
+    pub(crate) code: String,
+    pub(crate) words: String,
+    /// The answer, whatever it was.
+    pub(crate) answer: String,
+    pub(crate) records: Records,
     /// All the fuel that the call had.
-    fuel: u64,
-    took: Duration,
+    pub(crate) fuel: u64,
+    /// What the model was asked, in numbers.
+    pub(crate) asked: u64,
+    pub(crate) took: Duration,
 }
 
-/// The host under attack.
-pub(crate) struct Yard {
-    runtime: Runtime,
-    cells: Cells,
-    tokio: tokio::runtime::Runtime,
-    neighbour: Arc<Neighbour>,
+/// A runtime with a bound on what runs in it.
+pub(crate) struct Host {
+    pub(crate) runtime: Runtime,
+    pub(crate) cells: Cells,
 }
 
-/// Calls that the good neighbour made.
-#[derive(Default)]
-struct Neighbour {
-    took: Mutex<Vec<Duration>>,
-    wrong: Mutex<Vec<String>>,
-    stop: AtomicBool,
-}
-
-/// The longest that a call of the neighbour may take while others attack. The
-/// exact figures are `hotcell bench neighbours`; this bound catches a host that
-/// stands still, on any machine.
-const NEIGHBOUR: Duration = Duration::from_millis(1_000);
-
-fn yard() -> &'static Yard {
-    static YARD: OnceLock<Yard> = OnceLock::new();
-    YARD.get_or_init(|| {
+impl Host {
+    fn new(cells: u32, leaf_cells: u32, watch: &Watch) -> Host {
         let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
         let settings = Settings {
-            cells: 64,
-            leaf_cells: 16,
+            cells,
+            leaf_cells,
             artifacts: Some(state.join("artifacts")),
             compiler: Compiler::Child(env!("CARGO_BIN_EXE_hotcell").into()),
             ..Settings::default()
         };
         let runtime = Runtime::new(&settings).unwrap();
+        Host {
+            cells: runtime.cells(Some(Tape::new(Box::new(watch.clone())))),
+            runtime,
+        }
+    }
+}
+
+/// The hosts under attack.
+struct Yard {
+    host: Host,
+    /// Room for one cell: each call has the memory of the one before.
+    one_cell: Host,
+    tokio: tokio::runtime::Runtime,
+    neighbour: Arc<Neighbour>,
+    watch: Watch,
+    /// One for each call whose cell may still be there.
+    meters: Mutex<Vec<Weak<Meter>>>,
+    /// Calls so far, for the generator of storms.
+    calls: AtomicU64,
+}
+
+fn yard() -> &'static Yard {
+    static YARD: OnceLock<Yard> = OnceLock::new();
+    YARD.get_or_init(|| {
+        let watch = Watch::default();
+        let host = Host::new(64, 16, &watch);
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
             .thread_keep_alive(Duration::from_millis(50))
             .enable_all()
             .build()
             .unwrap();
-        let yard = Yard {
-            cells: runtime.cells(None),
-            runtime,
+        Yard {
+            neighbour: Neighbour::move_in(&host, &tokio),
+            one_cell: Host::new(1, 0, &watch),
+            host,
             tokio,
-            neighbour: Arc::default(),
-        };
-        yard.settle_in();
-        yard
+            watch,
+            meters: Mutex::default(),
+            calls: AtomicU64::new(0),
+        }
     })
 }
 
 impl Yard {
-    /// Starts the neighbour, and uses everything once, so that what is kept for
-    /// good is there before the first case is measured.
-    fn settle_in(&self) {
-        let good = guest::component(
-            "neighbour",
-            "(memory (export \"memory\") 2) @answer @realloc \
-             (func @run (i32.const 1024))",
-        );
-        let plugin = Arc::new(self.runtime.load(&good, Limits::default(), "{}").unwrap());
-        let (cells, neighbour) = (self.cells.clone(), Arc::clone(&self.neighbour));
-        let call = move |plugin: Arc<Plugin>, cells: Cells| async move {
-            let broker = broker(&Policy::default());
-            cells
-                .run(
-                    &plugin,
-                    &broker,
-                    caller("neighbour", "good"),
-                    task("echo", "{}"),
-                )
-                .await
-        };
-        let warm: Vec<_> = (0..64)
-            .map(|_| self.tokio.spawn(call(Arc::clone(&plugin), cells.clone())))
-            .collect();
-        self.tokio.block_on(async {
-            for one in warm {
-                one.await.unwrap();
-            }
-        });
-        self.tokio.spawn(async move {
-            let mut every = tokio::time::interval(Duration::from_millis(50));
-            while !neighbour.stop.load(Ordering::Relaxed) {
-                every.tick().await;
-                let started = Instant::now();
-                let end = call(Arc::clone(&plugin), cells.clone()).await;
-                neighbour.took.lock().unwrap().push(started.elapsed());
-                if end.code() != "ok" {
-                    neighbour.wrong.lock().unwrap().push(format!("{end:?}"));
-                }
-            }
-        });
+    /// Cells that are still there.
+    fn cells(&self) -> usize {
+        let mut meters = self.meters.lock().unwrap();
+        meters.retain(|meter| meter.strong_count() > 0);
+        meters.len()
     }
 
-    /// Loads the guest and calls it once.
-    async fn attack(&'static self, attack: &'static Attack) -> Came {
+    /// Loads the guest and calls it once, and once more if the case says so.
+    async fn attack(&'static self, case: &'static Case, attack: &'static Attack) -> Vec<Came> {
         let started = Instant::now();
+        let host = match case.one_cell {
+            true => &self.one_cell,
+            false => &self.host,
+        };
         let (bytes, limits) = (Arc::clone(&attack.bytes), attack.limits);
-        let load = move || self.runtime.load(&bytes, limits, "{}");
+        let load = move || host.runtime.load(&bytes, limits, "{}");
         let plugin = match tokio::task::spawn_blocking(load).await.unwrap() {
             Ok(plugin) => plugin,
             Err(error) => {
-                return Came {
+                return vec![Came {
                     code: error.code().to_owned(),
                     words: error.to_string(),
+                    answer: String::new(),
                     records: Records::default(),
                     fuel: 0,
+                    asked: 0,
                     took: started.elapsed(),
-                };
+                }];
             }
         };
-        let mut policy = Policy::default();
-        let name = plugin.manifest.name.clone();
-        policy.plugin.insert(name.clone(), attack.grants.clone());
-        let caller = caller(&name, "hostile");
+        let mut all = vec![
+            self.call(host, &plugin, attack, &attack.kind, attack.drive)
+                .await,
+        ];
+        if let Some(then) = &attack.then {
+            all.push(self.call(host, &plugin, attack, then, Drive::Wait).await);
+        }
+        all
+    }
+
+    async fn call(
+        &'static self,
+        host: &Host,
+        plugin: &Plugin,
+        attack: &Attack,
+        kind: &str,
+        drive: Drive,
+    ) -> Came {
+        let started = Instant::now();
+        let name = &plugin.manifest.name;
+        let caller = caller(name, "hostile");
         let meter = Arc::clone(&caller.meter);
-        let task = task(&attack.kind, &attack.input);
-        let end = self
-            .cells
-            .run(&plugin, &broker(&policy), caller, task)
-            .await;
+        self.meters.lock().unwrap().push(Arc::downgrade(&meter));
+        let model = Model {
+            watch: self.watch.clone(),
+            ..Model::default()
+        };
+        let asked = Arc::clone(&model.asked);
+        let token = caller.cancel.clone();
+        let broker = broker(&policy(name, &attack.grants), model);
+        let task = task(kind, &attack.input);
+        let call = host.cells.run(plugin, &broker, caller, task);
+        let end = match drive {
+            Drive::Wait => Some(call.await),
+            Drive::Storm => {
+                let number = self.calls.fetch_add(1, Ordering::Relaxed);
+                storm::give_up(call, &token, number).await
+            }
+        };
         Came {
-            code: end.code().to_owned(),
-            words: end.words().unwrap_or_default().to_owned(),
+            code: end.as_ref().map_or("dropped", End::code).to_owned(),
+            words: end
+                .as_ref()
+                .and_then(End::words)
+                .unwrap_or_default()
+                .to_owned(),
+            answer: answer(end.as_ref()),
             records: meter.records(),
             fuel: plugin.limits.fuel,
+            asked: asked.load(Ordering::Relaxed),
             took: started.elapsed(),
         }
+    }
+}
+
+fn answer(end: Option<&End<Output>>) -> String {
+    match end {
+        Some(End::Done(output)) => format!("{output:?}"),
+        _ => String::new(),
     }
 }
 
@@ -170,14 +201,12 @@ pub(crate) fn trial(case: &'static Case) -> Result<(), String> {
     let once = std::env::var_os(guard::ONCE).is_some();
     // The first run may fill caches; what it leaves is no leak.
     for attack in &case.attacks {
-        for came in yard.tokio.block_on(at_once(yard, attack, 1))? {
-            judge(attack, &came)?;
-        }
+        at_once(yard, case, attack, 1)?;
     }
     if once {
         return Ok(());
     }
-    let calls = yard.neighbour.took.lock().unwrap().len();
+    yard.neighbour.forget();
     // What a first round leaves may be kept for good, in a pool or a cache; a
     // leak is there after every round.
     if leaves(yard, case)?.is_some()
@@ -186,99 +215,131 @@ pub(crate) fn trial(case: &'static Case) -> Result<(), String> {
     {
         return Err(left);
     }
-    let wrong = std::mem::take(&mut *yard.neighbour.wrong.lock().unwrap());
-    if let Some(wrong) = wrong.first() {
-        return Err(format!("the neighbour's call ended as {wrong}"));
-    }
-    let took = yard.neighbour.took.lock().unwrap();
-    match took.get(calls..).into_iter().flatten().max() {
-        Some(longest) if *longest > NEIGHBOUR => {
-            Err(format!("the neighbour waited {longest:?} for an answer"))
-        }
-        _ => Ok(()),
-    }
+    yard.neighbour.is_well()
 }
 
-/// What stays behind when every attack is repeated.
+/// What stays behind when every attack is repeated. Memory must stay within the
+/// allowance all the while.
 fn leaves(yard: &'static Yard, case: &'static Case) -> Result<Option<String>, String> {
-    let before = Held::now(0);
+    let before = Held::now(yard.cells());
     for attack in &case.attacks {
+        let peak = Peak::from_now();
         let mut left = case.repeat;
         while left > 0 {
             let now = left.min(case.parallel);
             left -= now;
-            for came in yard.tokio.block_on(at_once(yard, attack, now))? {
-                judge(attack, &came)?;
-            }
+            at_once(yard, case, attack, now)?;
         }
+        peak.within(case.allowance + attack.memory() * u64::from(case.parallel))
+            .map_err(|risen| format!("{}: {risen}", attack.name))?;
     }
-    Ok(before.rest(|| 0).err())
+    Ok(before.rest(|| yard.cells()).err())
 }
 
 /// Besides what an attack may take, for a machine with much else to do.
 const GRACE: Duration = Duration::from_secs(5);
 
-/// The same attack so many times at once. An attack that nothing ends is given
-/// up.
-async fn at_once(
+/// The same attack so many times at once, judged. An attack that nothing ends is
+/// given up.
+fn at_once(
     yard: &'static Yard,
+    case: &'static Case,
     attack: &'static Attack,
     count: u32,
-) -> Result<Vec<Came>, String> {
-    let all = (0..count).map(|_| yard.tokio.spawn(yard.attack(attack)));
-    let all = futures::future::try_join_all(all);
+) -> Result<(), String> {
     let grace = match std::env::var_os(guard::ONCE) {
         Some(_) => GRACE / 5,
         None => GRACE,
     };
-    match tokio::time::timeout(attack.within + grace, all).await {
-        Ok(came) => came.map_err(|error| error.to_string()),
-        Err(_) => Err(format!("{}: it does not end", attack.name)),
+    let all = (0..count).map(|_| yard.tokio.spawn(yard.attack(case, attack)));
+    let all: Vec<_> = all.collect();
+    let came = yard.tokio.block_on(async {
+        let all = futures::future::try_join_all(all);
+        tokio::time::timeout(attack.within + grace, all).await
+    });
+    let Ok(came) = came else {
+        return Err(format!("{}: it does not end", attack.name));
+    };
+    for calls in came.map_err(|error| error.to_string())? {
+        for (number, came) in calls.iter().enumerate() {
+            let Attack { name, .. } = attack;
+            judge(attack, came, number > 0).map_err(|wrong| {
+                format!(
+                    "{name}: {wrong}; it ended as {} {:?}",
+                    came.code, came.words
+                )
+            })?;
+        }
+    }
+    match yard.watch.take().first() {
+        Some(found) => Err(format!("{}: {found}", attack.name)),
+        None => Ok(()),
     }
 }
 
 /// Ends in which the guest itself said why.
 const ENDS: [&str; 4] = ["invalid-input", "transient", "permanent", "refused"];
 
-fn judge(attack: &Attack, came: &Came) -> Result<(), String> {
-    let Attack { name, expect, .. } = attack;
-    let wrong = |what: String| {
-        Err(format!(
-            "{name}: {what}; it ended as {} {:?}",
-            came.code, came.words
-        ))
-    };
-    if !expect.contains(&came.code) {
-        return wrong(format!("it should end as {}", expect.join(" or ")));
+/// What must be true of every call, and what the case says of it. The call after
+/// an attack must be answered.
+pub(crate) fn judge(attack: &Attack, came: &Came, after: bool) -> Result<(), String> {
+    match after {
+        false if !attack.expect.contains(&came.code) => {
+            return Err(format!("it should end as {}", attack.expect.join(" or ")));
+        }
+        true if came.code != "ok" => return Err("the next call should be answered".to_owned()),
+        _ => {}
     }
     if came.took > attack.within {
-        return wrong(format!(
-            "it took {:?}, which is more than {:?}",
+        return Err(format!(
+            "it took {:?}, at most {:?} may be",
             came.took, attack.within
         ));
     }
-    if attack
-        .says
-        .as_ref()
-        .is_some_and(|says| !came.words.contains(says))
-    {
-        return wrong(format!("the operator should be told {:?}", attack.says));
+    let says = attack.says.as_ref().filter(|_| !after);
+    if says.is_some_and(|says| !came.words.contains(says)) {
+        return Err(format!("the operator should be told {:?}", attack.says));
+    }
+    let records = serde_json::to_string(&came.records).unwrap();
+    for out in [&came.words, &came.answer, &records] {
+        if let Some(canary) = canary::find(out) {
+            return Err(format!("{canary} came out"));
+        }
     }
     if came.code.starts_with("load.") {
         return Ok(());
     }
-    let [cell] = came.records.cells.as_slice() else {
-        return wrong(format!(
-            "it has {} records of cells",
-            came.records.cells.len()
+    books(came)
+}
+
+/// Whether the records of one call agree with what happened.
+fn books(came: &Came) -> Result<(), String> {
+    let Records { cells, effects, .. } = &came.records;
+    let calls = effects
+        .iter()
+        .filter(|effect| effect.capability == Capability::Llm);
+    let (begun, answered) = (
+        calls.clone().count(),
+        calls.filter(|effect| effect.outcome == "ok").count(),
+    );
+    if (begun as u64) < came.asked || (answered as u64) > came.asked {
+        return Err(format!(
+            "the model was asked {} times, on record are {begun} calls and {answered} answers",
+            came.asked
         ));
+    }
+    let cell = match cells.as_slice() {
+        [cell] => cell,
+        // Nobody waited for the end of a call that was dropped.
+        [] if came.code == "dropped" || came.code == "cancelled" => return Ok(()),
+        many => return Err(format!("it has {} records of cells", many.len())),
     };
-    if cell.outcome != came.code {
-        return wrong(format!("the record says {}", cell.outcome));
+    if came.code != "dropped" && cell.outcome != came.code {
+        return Err(format!("the record says {}", cell.outcome));
     }
     let answered = cell.outcome == "ok" || ENDS.contains(&cell.outcome);
     if !answered && cell.fuel != came.fuel {
-        return wrong(format!(
+        return Err(format!(
             "it was charged {} of {} fuel",
             cell.fuel, came.fuel
         ));
@@ -286,10 +347,22 @@ fn judge(attack: &Attack, came: &Came) -> Result<(), String> {
     Ok(())
 }
 
+/// What a guest is granted, and a canary that another one is.
+fn policy(name: &str, grants: &Grants) -> Policy {
+    let mut policy = Policy::default();
+    policy.plugin.insert(name.to_owned(), grants.clone());
+    let canary = Grants {
+        llm: [canary::at(Place::PolicyOfAnother)].into(),
+        ..Grants::default()
+    };
+    policy.plugin.insert("another".to_owned(), canary);
+    policy
+}
+
 /// A broker with one model that says yes to everything, under a policy.
-fn broker(policy: &Policy) -> Broker {
+pub(crate) fn broker(policy: &Policy, model: Model) -> Broker {
     let route = Route {
-        provider: Arc::new(Agreeable),
+        provider: Arc::new(model),
         price: Price::default(),
         timeout: Duration::from_secs(5),
     };
@@ -297,16 +370,38 @@ fn broker(policy: &Policy) -> Broker {
     Broker::new(policy.clone(), models, Vec::new()).unwrap()
 }
 
-/// A model that answers at once.
-struct Agreeable;
+/// A model that answers after a moment, knows a key, and counts.
+pub(crate) struct Model {
+    /// Never shown: that is the point.
+    _key: Secret,
+    asked: Arc<AtomicU64>,
+    watch: Watch,
+}
+
+impl Default for Model {
+    fn default() -> Model {
+        Model {
+            _key: Secret::new(canary::at(Place::ProviderKey)),
+            asked: Arc::default(),
+            watch: Watch::default(),
+        }
+    }
+}
 
 #[async_trait]
-impl LlmProvider for Agreeable {
+impl LlmProvider for Model {
     fn origin(&self) -> Origin {
         Origin::Scripted
     }
 
-    async fn complete(&self, _: &Broker, _: &Caller, _: &Request) -> Answer {
+    async fn complete(&self, _: &Broker, _: &Caller, request: &Request) -> Answer {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.watch
+            .look("a request to the model", &format!("{request:?}"));
+        // A call can be given up while the model thinks.
+        for _ in 0..3 {
+            tokio::task::yield_now().await;
+        }
         Answer::wall(Ok(Completion {
             message: Message {
                 role: Role::Assistant,
@@ -320,18 +415,23 @@ impl LlmProvider for Agreeable {
     }
 }
 
-fn task(kind: &str, input: &str) -> Task {
+/// A task with one finding, so that a guest is handed a list as well.
+pub(crate) fn task(kind: &str, input: &str) -> Task {
     Task {
         id: "task".to_owned(),
         kind: kind.to_owned(),
         input: input.to_owned(),
         previous: None,
-        findings: Vec::new(),
+        findings: vec![Finding {
+            pointer: "/total".to_owned(),
+            code: "wrong-total".to_owned(),
+            message: "The lines do not add up.".to_owned(),
+        }],
         iteration: 1,
     }
 }
 
-fn caller(plugin: &str, tenant: &str) -> Caller {
+pub(crate) fn caller(plugin: &str, tenant: &str) -> Caller {
     Caller {
         run: "run".to_owned(),
         tenant: tenant.to_owned(),
