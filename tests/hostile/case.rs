@@ -43,6 +43,7 @@ pub(crate) struct Attack {
     pub(crate) kind: String,
     pub(crate) input: String,
     /// How many calls of plugins the call is already inside of.
+    #[expect(dead_code, reason = "a caller cannot say yet how deep it is")]
     pub(crate) depth: u8,
     /// A kind of task that the same plugin must answer afterwards.
     pub(crate) then: Option<String>,

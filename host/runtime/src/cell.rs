@@ -301,7 +301,10 @@ pub(crate) fn store(
         true => HOSTCALL_BYTES,
         false => usize::MAX,
     });
-    store.set_max_component_handles(HANDLES);
+    store.set_max_component_handles(match Guard::Handles.on() {
+        true => HANDLES,
+        false => usize::MAX,
+    });
     Ok(store)
 }
 

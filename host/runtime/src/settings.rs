@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use hotcell_broker::store::guard::Guard;
+
 use crate::compile::Compiler;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
@@ -118,7 +120,10 @@ fn config() -> Config {
 
     // A guest's stack is 512 KiB of a 2 MiB fibre: the rest is for host
     // functions, which abort the process when they overflow.
-    config.max_wasm_stack(512 * 1024);
+    config.max_wasm_stack(match Guard::Stack.on() {
+        true => 512 * 1024,
+        false => 1536 * 1024,
+    });
     config.async_stack_size(2 * 1024 * 1024);
 
     // Names in a trap come from the guest; 20 frames are enough to see where.

@@ -60,8 +60,6 @@ guards! {
     Effects = "effects",
     /// A cell holds so many host objects.
     HostObjects = "host-objects",
-    /// A call causes so many effects.
-    Effects = "effects",
     /// What guests say is escaped.
     TextGate = "text-gate",
     /// A call says so many bytes.
@@ -72,6 +70,10 @@ guards! {
     RefusalBound = "refusal-bound",
     /// The words of a trap are cut.
     TrapText = "trap-text",
+    /// A cell holds so many handles of resources.
+    Handles = "handles",
+    /// A guest has so much stack.
+    Stack = "stack",
 }
 
 impl Guard {
