@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use hotcell_broker::Grants;
+use hotcell_runtime::Plugin;
 use hotcell_runtime::manifest::Limits;
 use serde::Deserialize;
 
@@ -48,6 +49,8 @@ pub(crate) struct Attack {
     /// A kind of task that the same plugin must answer afterwards.
     pub(crate) then: Option<String>,
     pub(crate) drive: Drive,
+    /// The plugin, if it is to be loaded once for all calls.
+    pub(crate) loaded: Option<OnceLock<Arc<Plugin>>>,
     /// The longest until the end is known.
     pub(crate) within: Duration,
 }
@@ -134,6 +137,8 @@ struct Row {
     then: Option<String>,
     #[serde(default)]
     drive: Drive,
+    #[serde(default)]
+    load_once: bool,
     #[serde(default = "five_seconds")]
     within_ms: u64,
 }
@@ -219,6 +224,7 @@ fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
             depth: row.depth,
             then: row.then,
             drive: row.drive,
+            loaded: row.load_once.then(OnceLock::new),
             within: Duration::from_millis(row.within_ms),
         }
     };

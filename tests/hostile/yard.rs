@@ -117,7 +117,10 @@ impl Yard {
             false => &self.host,
         };
         let (bytes, limits) = (Arc::clone(&attack.bytes), attack.limits);
-        let load = move || host.runtime.load(&bytes, limits, "{}");
+        let load = move || match attack.loaded.as_ref().and_then(OnceLock::get) {
+            Some(plugin) => Ok(Arc::clone(plugin)),
+            None => host.runtime.load(&bytes, limits, "{}").map(Arc::new),
+        };
         let plugin = match tokio::task::spawn_blocking(load).await.unwrap() {
             Ok(plugin) => plugin,
             Err(error) => {
@@ -132,6 +135,9 @@ impl Yard {
                 }];
             }
         };
+        if let Some(loaded) = &attack.loaded {
+            loaded.get_or_init(|| Arc::clone(&plugin));
+        }
         let mut all = vec![
             self.call(host, &plugin, attack, &attack.kind, attack.drive)
                 .await,
