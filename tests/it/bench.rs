@@ -76,3 +76,23 @@ fn bench_runaway_tells_how_late_loops_are_stopped() {
     let sheet = bench(&args, PROBE, &["2 loops at once", "goal"]);
     assert!(sheet["together"]["max_ns"].as_u64().unwrap() > 0);
 }
+
+#[test]
+fn bench_limits_tells_of_each_limit_how_far_over_it_bites() {
+    let said = ["fuel", "deadline", "memory of a cell", "late P99"];
+    let sheet = bench(&["limits", "--rounds", "2"], PROBE, &said);
+    let limits = sheet["limits"].as_array().unwrap();
+    assert_eq!(limits.len(), 10);
+    for limit in limits {
+        assert!(limit["configured"].as_u64().unwrap() > 0, "{limit:#}");
+        assert!(limit["cpu"]["p50_ns"].as_u64().unwrap() > 0, "{limit:#}");
+    }
+    let ended: Vec<_> = limits
+        .iter()
+        .map(|l| l["ended"].as_str().unwrap())
+        .collect();
+    let first = ["limit.fuel", "deadline", "deadline", "limit.memory"];
+    assert_eq!(ended[..4], first);
+    // A cap that lets more through is no cap.
+    assert_eq!(limits[3]["over"]["max"], 0);
+}

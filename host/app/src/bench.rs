@@ -7,6 +7,7 @@
 
 mod density;
 mod host;
+mod limits;
 mod runaway;
 mod sheet;
 mod step;
@@ -27,6 +28,8 @@ enum What {
     Step(step::StepArgs),
     /// Thousands of agents waiting for a model: memory, mappings, time
     Density(density::DensityArgs),
+    /// Guests that run into each limit: how far over it bites, and what that costs
+    Limits(limits::LimitsArgs),
     /// Endless loops with deadlines, many at once: how late each is stopped
     Runaway(runaway::RunawayArgs),
 }
@@ -35,6 +38,7 @@ pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
     match &args.what {
         What::Step(args) => sheet::print(&step::step(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),
+        What::Limits(args) => sheet::print(&limits::limits(args)?, output),
         What::Runaway(args) => sheet::print(&runaway::runaway(args)?, output),
     }
 }

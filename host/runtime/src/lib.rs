@@ -26,10 +26,13 @@ pub mod world;
 
 pub use cell::{End, Limit};
 pub use hotcell_broker as broker;
+pub use log::TOTAL as LOG_BYTES;
 pub use plugin::{CallLimits, Inspection, LoadError, Plugin, inspect};
 pub use precheck::TooMuch;
 pub use providers::{ModelPlugin, ToolPlugin};
 pub use runtime::{Cells, Runtime, StartError};
-pub use settings::{MAX_COMPONENT_BYTES, Settings, TICK};
+pub use settings::{
+    GUEST_STACK, HOST_OBJECTS, HOSTCALL_BYTES, MAX_COMPONENT_BYTES, Settings, TICK,
+};
 pub use tape::Tape;
 pub use warm::warm_calls;

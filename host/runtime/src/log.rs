@@ -8,7 +8,7 @@ use hotcell_broker::store::guard::Guard;
 use hotcell_broker::text;
 
 /// All a cell may say in one call: 256 KiB.
-const TOTAL: usize = 256 * 1024;
+pub const TOTAL: usize = 256 * 1024;
 
 /// Collects lines; shared with the WASI streams of the same cell.
 #[derive(Clone, Debug, Default)]

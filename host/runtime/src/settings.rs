@@ -19,13 +19,16 @@ pub const MAX_COMPONENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Bytes one host call may copy out of a guest: 4 MiB. A prompt is the largest
 /// thing a guest hands over.
-pub(crate) const HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
+pub const HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
 
 /// Resource handles one cell may hold. Ordinary plugins hold a few.
 pub(crate) const HANDLES: usize = 4096;
 
 /// Host objects behind those handles.
-pub(crate) const HOST_OBJECTS: usize = 1024;
+pub const HOST_OBJECTS: usize = 1024;
+
+/// The stack of a guest: 512 KiB. Of its memory's own stack the guest decides.
+pub const GUEST_STACK: usize = 512 * 1024;
 
 /// Core instances, memories and tables of one cell. A Rust plugin has 1–4, 1
 /// and 1–2; JavaScript and Python ones up to 15, 3 and 15.
@@ -121,7 +124,7 @@ fn config() -> Config {
     // A guest's stack is 512 KiB of a 2 MiB fibre: the rest is for host
     // functions, which abort the process when they overflow.
     config.max_wasm_stack(match Guard::Stack.on() {
-        true => 512 * 1024,
+        true => GUEST_STACK,
         false => 1536 * 1024,
     });
     config.async_stack_size(2 * 1024 * 1024);

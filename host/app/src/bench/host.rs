@@ -183,7 +183,7 @@ impl LlmProvider for NoModel {
     }
 }
 
-/// A simulated model that takes the same time for every answer.
+/// A simulated model that takes the same time for every answer, or none.
 pub(crate) struct Slow {
     latency: Duration,
     asked: watch::Sender<usize>,
@@ -213,7 +213,9 @@ impl LlmProvider for Slow {
 
     async fn complete(&self, _: &Broker, _: &Caller, _: &Request) -> Answer {
         self.asked.send_modify(|asked| *asked += 1);
-        tokio::time::sleep(self.latency).await;
+        if !self.latency.is_zero() {
+            tokio::time::sleep(self.latency).await;
+        }
         Answer::wall(Ok(Completion {
             message: Message {
                 role: Role::Assistant,

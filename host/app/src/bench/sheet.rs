@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
+use rustix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 
 use crate::command::{Exit, Output, Problem};
@@ -136,21 +137,24 @@ impl Times {
     /// Over so many measurements; without a baseline they are one themselves.
     pub(crate) fn new(mut times: Vec<Duration>, baseline: Option<&Times>) -> Times {
         times.sort_unstable();
-        let at = |part: usize| {
-            let index = (times.len() * part / 100).min(times.len().saturating_sub(1));
-            times.get(index).copied().map_or(0, nanos)
-        };
-        let p50_ns = at(50);
+        let times: Vec<_> = times.into_iter().map(nanos).collect();
+        let p50_ns = percentile(&times, 50);
         let ratio = baseline.map_or(1.0, |baseline| {
             p50_ns as f64 / baseline.p50_ns.max(1) as f64
         });
         Times {
             p50_ns,
-            p99_ns: at(99),
-            max_ns: at(100),
+            p99_ns: percentile(&times, 99),
+            max_ns: percentile(&times, 100),
             ratio,
         }
     }
+}
+
+/// The number below which so many of a hundred lie, of sorted ones; 0 of none.
+pub(crate) fn percentile(sorted: &[u64], part: usize) -> u64 {
+    let index = (sorted.len() * part / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(index).copied().unwrap_or(0)
 }
 
 pub(crate) fn nanos(time: Duration) -> u64 {
@@ -171,12 +175,42 @@ pub(crate) fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
+/// Bytes as people read them.
+pub(crate) fn size(bytes: u64) -> String {
+    match bytes {
+        0..1024 => format!("{bytes} B"),
+        1024..1_048_576 => format!("{:.0} KiB", bytes as f64 / 1024.0),
+        _ => format!("{:.1} MiB", mib(bytes)),
+    }
+}
+
 /// Resident memory of this process in bytes; 0 where it cannot be read.
 pub(crate) fn resident() -> u64 {
+    status("VmRSS:")
+}
+
+/// The most resident memory since [`reset_peak`], in bytes.
+pub(crate) fn peak_resident() -> u64 {
+    status("VmHWM:")
+}
+
+/// Forgets the most that was resident, where the kernel can: see proc(5).
+pub(crate) fn reset_peak() {
+    drop(std::fs::write("/proc/self/clear_refs", "5"));
+}
+
+fn status(key: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(key));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
     kib.unwrap_or(0).saturating_mul(1024)
+}
+
+/// Processor time that this process has used, all threads, user and system.
+pub(crate) fn cpu_time() -> Duration {
+    let used = clock_gettime(ClockId::ProcessCPUTime);
+    let seconds = u64::try_from(used.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(used.tv_nsec).unwrap_or(0))
 }
 
 /// Memory mappings of this process; 0 where they cannot be read.

@@ -41,6 +41,9 @@ impl Guest for Probe {
         let value = match task.kind.as_str() {
             "echo" => task.input,
             "ask" => ask(&task.input)?,
+            "ask-forever" => loop {
+                ask(&task.input)?;
+            },
             "escape-name" => {
                 let name = format!("\u{1b}[31m{}", "x".repeat(100_000));
                 let denied = llm::complete(&llm::Request {
@@ -53,11 +56,23 @@ impl Guest for Probe {
             "hold-streams" => hold_streams()?,
             "spin" => spin(),
             "grow" => grow(),
+            "grow-and-wait" => {
+                let held = core::hint::black_box(vec![1_u8; 32 << 20]);
+                ask(&task.input)?;
+                held.len().to_string()
+            }
             "trap" => core::arch::wasm32::unreachable(),
             "recurse" => recurse(u64::from(task.iteration)).to_string(),
             "not-json" => "this is {not JSON".to_owned(),
             "off-schema" => "42".to_owned(),
             "flood-log" => flood(),
+            "log-forever" => loop {
+                log::emit(log::Level::Info, "over and over", &[]);
+            },
+            "long-line" => {
+                log::emit(log::Level::Info, &"x".repeat(1 << 20), &[]);
+                "{}".to_owned()
+            }
             "escape-log" => {
                 log::emit(log::Level::Warn, "\u{1b}[31mred\r\nforged line", &[]);
                 "{}".to_owned()
