@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{Answer, Completion, FinishReason, LlmProvider, Message, Origin, Part};
 use hotcell_broker::llm::{Request, Role, Usage};
 use hotcell_broker::meter::{Meter, Records};
@@ -51,7 +52,11 @@ impl Host {
         let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
         let settings = Settings {
             cells,
-            leaf_cells,
+            nested_cells: leaf_cells,
+            room: Room {
+                concurrency: cells,
+                ..Room::default()
+            },
             artifacts: Some(state.join("artifacts")),
             compiler: Compiler::Child(env!("CARGO_BIN_EXE_hotcell").into()),
             ..Settings::default()

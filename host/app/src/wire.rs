@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
 use hotcell_broker::provider::faults::{FaultLog, Faulty};
@@ -113,7 +114,12 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         .clamp(1, 10_000);
     let settings = Settings {
         cells,
-        leaf_cells: cells.saturating_mul(2).clamp(16, 1024),
+        nested_cells: cells.saturating_mul(2).clamp(16, 1024),
+        // A batch is not shed by its own width: the operator has said how many.
+        room: Room {
+            concurrency: cells.max(Room::default().concurrency),
+            queue: cells.max(Room::default().queue),
+        },
         artifacts: Some(options.state.join("artifacts")),
         compiler: Compiler::Child(this_program()?),
         ..Settings::default()

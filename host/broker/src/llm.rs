@@ -82,7 +82,30 @@ pub struct Request {
     pub stop: Vec<String>,
 }
 
+impl Message {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let part = |part: &Part| match part {
+            Part::Text(text) | Part::Json(text) => text.len(),
+            Part::Call(call) => call.bytes(),
+            Part::CallResult(id, content) => id.len().saturating_add(content.len()),
+        };
+        let each = |it: &Part| part(it).saturating_add(size_of::<Part>());
+        size_of::<Message>().saturating_add(self.content.iter().map(each).sum())
+    }
+}
+
 impl Request {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let messages: usize = self.messages.iter().map(Message::bytes).sum();
+        let tools: usize = self.tools.iter().map(ToolSpec::bytes).sum();
+        let stop: usize = self.stop.iter().map(String::len).sum();
+        [messages, tools, stop, self.model.len()]
+            .into_iter()
+            .fold(size_of::<Request>(), usize::saturating_add)
+    }
+
     /// Refuses numbers outside the ranges the contract names, before anybody is
     /// asked. The text says what to change.
     pub fn check(&self) -> Result<(), String> {

@@ -33,6 +33,17 @@ pub struct ToolSpec {
     pub effect: EffectKind,
 }
 
+impl ToolSpec {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let output = self.output_schema.as_ref().map_or(0, String::len);
+        let texts = [&self.name, &self.description, &self.input_schema].map(String::len);
+        texts
+            .into_iter()
+            .fold(size_of::<ToolSpec>() + output, usize::saturating_add)
+    }
+}
+
 /// One call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ToolCall {
@@ -42,6 +53,16 @@ pub struct ToolCall {
     pub name: String,
     /// A JSON object as text.
     pub arguments: String,
+}
+
+impl ToolCall {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.id, &self.name, &self.arguments].map(String::len);
+        texts
+            .into_iter()
+            .fold(size_of::<ToolCall>(), usize::saturating_add)
+    }
 }
 
 /// What a tool answered.

@@ -4,7 +4,6 @@
 //! nothing a guest leaves in memory reaches the next caller and a trapped store
 //! is never used again. Every call ends in exactly one [`End`].
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,22 +13,23 @@ use std::time::Duration;
 use hotcell_broker::meter::{CellUse, Level, LogLine};
 use hotcell_broker::store::guard::Guard;
 use hotcell_broker::{Broker, Caller, text};
-use rand_core::TryRng;
 use serde::Serialize;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
 use wasmtime_wasi::{I32Exit, WasiCtx};
 
 use crate::bindings::capability::llm;
 use crate::bindings::capability::types::{ToolCall, ToolOutput, ToolSpec};
 use crate::bindings::types;
-use crate::limits::Limiter;
+use crate::end::{End, Limit};
+use crate::limits::{Account, Hold, Limiter, Total};
 use crate::log::Log;
 use crate::plugin::{Plugin, Pre};
-use crate::settings::{HANDLES, HOST_OBJECTS, HOSTCALL_BYTES};
+use crate::random::SplitMix;
+use crate::settings::{FUEL_YIELD, HANDLES, HOST_CALLS, HOST_OBJECTS, HOSTCALL_BYTES, TICK};
 use crate::tape::Tape;
-use crate::task::Failure;
+use crate::turns::{self, Turns};
 
 /// So many functions of a trap's backtrace are named.
 const FRAMES: usize = 5;
@@ -46,104 +46,76 @@ pub(crate) struct State {
     pub(crate) wasi: Option<Box<WasiCtx>>,
     limiter: Limiter,
     tape: Option<Tape>,
+    turn: turns::Guest,
+    /// When an effect last gave the word back to the guest.
+    resumed: Instant,
+    host_calls: u64,
 }
 
+/// What ends a call from inside a host call.
+#[derive(Debug, thiserror::Error)]
+#[error("stopped at a limit")]
+struct Over(Limit);
+
 impl State {
+    /// Every host call passes here first, those of WASI too.
+    pub(crate) fn entered(&mut self) -> &mut State {
+        self.host_calls = self.host_calls.saturating_add(1);
+        self
+    }
+
+    fn too_many_calls(&self) -> bool {
+        self.host_calls > HOST_CALLS && Guard::HostCalls.on()
+    }
+
+    /// Does something outside on the guest's behalf. `bytes` are what the host
+    /// keeps meanwhile.
+    pub(crate) async fn outside<T>(
+        &mut self,
+        bytes: usize,
+        act: impl AsyncFnOnce(&Broker, &Caller) -> T,
+    ) -> wasmtime::Result<T> {
+        let _held = self.hold(bytes)?;
+        let result = act(&self.broker, &self.caller).await;
+        if self.caller.asked_too_much() {
+            return Err(Over(Limit::Effects).into());
+        }
+        self.resumed = Instant::now();
+        Ok(result)
+    }
+
+    /// Counts bytes that the host keeps for the guest.
+    pub(crate) fn hold(&self, bytes: usize) -> wasmtime::Result<Hold> {
+        let account = &self.limiter.0;
+        account
+            .hold(bytes)
+            .ok_or_else(|| Over(account.refused().unwrap_or(Limit::Memory)).into())
+    }
+
+    /// A tick came while the guest was computing.
+    fn ticked(&mut self) -> wasmtime::Result<UpdateDeadline> {
+        if self.too_many_calls() {
+            return Err(Over(Limit::HostCalls).into());
+        }
+        // A guest that has just come back is not one that computes for long.
+        let fresh = self.resumed.elapsed() < TICK / 2;
+        let waits = if fresh { None } else { self.turn.next() };
+        Ok(match waits {
+            None => UpdateDeadline::Yield(1),
+            Some(waits) => UpdateDeadline::YieldCustom(
+                1,
+                Box::pin(async move {
+                    // An error means that the host is gone.
+                    let _gone = waits.await;
+                }),
+            ),
+        })
+    }
+
     /// Every value an import gives to the guest passes here.
     pub(crate) fn hand<T: Serialize>(&self, what: &'static str, value: &T) {
         if let Some(tape) = &self.tape {
             tape.record(&self.caller, what, value);
-        }
-    }
-}
-
-/// A limit that a call ran into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Limit {
-    /// More instructions than it had fuel for.
-    Fuel,
-    /// More memory and tables than its cap, and it could not go on without.
-    Memory,
-    /// Recursion deeper than its stack.
-    Stack,
-    /// More bytes in one host call than one may carry.
-    HostcallBytes,
-    /// More handles or host objects than one cell may hold.
-    Handles,
-    /// More instances, memories or tables than one cell may have.
-    Instances,
-}
-
-/// How a call ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum End<T> {
-    /// The guest answered.
-    Done(T),
-    /// The guest said why it cannot.
-    Failed(Failure),
-    /// The host stopped it at a limit.
-    Limit(Limit),
-    /// The guest broke its own rules: unreachable code, bad memory access, an
-    /// invalid value. The text has been through the text gate.
-    Trap(String),
-    /// Its time was up.
-    Deadline,
-    /// The run was cancelled.
-    Cancelled,
-    /// Not the guest's fault: the host could not give it a cell. The text has
-    /// been through the text gate.
-    Host(String),
-}
-
-impl<T> End<T> {
-    /// A stable word for tables and JSON.
-    pub fn code(&self) -> &'static str {
-        match self {
-            End::Done(_) => "ok",
-            End::Failed(Failure::InvalidInput(_)) => "invalid-input",
-            End::Failed(Failure::Transient(_)) => "transient",
-            End::Failed(Failure::Permanent(_)) => "permanent",
-            End::Failed(Failure::Refused(_)) => "refused",
-            End::Limit(Limit::Fuel) => "limit.fuel",
-            End::Limit(Limit::Memory) => "limit.memory",
-            End::Limit(Limit::Stack) => "limit.stack",
-            End::Limit(Limit::HostcallBytes) => "limit.hostcall-bytes",
-            End::Limit(Limit::Handles) => "limit.handles",
-            End::Limit(Limit::Instances) => "limit.instances",
-            End::Trap(_) => "trap",
-            End::Deadline => "deadline",
-            End::Cancelled => "cancelled",
-            End::Host(_) => "host",
-        }
-    }
-
-    /// The words that came with it: the guest's about its failure, those of a
-    /// trap, or ours. They have been through the text gate.
-    pub fn words(&self) -> Option<&str> {
-        match self {
-            End::Failed(
-                Failure::InvalidInput(text)
-                | Failure::Transient(text)
-                | Failure::Permanent(text)
-                | Failure::Refused(text),
-            )
-            | End::Trap(text)
-            | End::Host(text) => Some(text),
-            End::Done(_) | End::Limit(_) | End::Deadline | End::Cancelled => None,
-        }
-    }
-
-    /// Another answer in the same end.
-    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> End<U>) -> End<U> {
-        match self {
-            End::Done(value) => f(value),
-            End::Failed(failure) => End::Failed(failure),
-            End::Limit(limit) => End::Limit(limit),
-            End::Trap(text) => End::Trap(text),
-            End::Deadline => End::Deadline,
-            End::Cancelled => End::Cancelled,
-            End::Host(text) => End::Host(text),
         }
     }
 }
@@ -169,12 +141,20 @@ pub(crate) enum Told {
     Completion(Result<llm::Response, llm::Error>),
 }
 
+/// What a cell shares with others of the same host.
+pub(crate) struct Shared<'a> {
+    pub(crate) tape: Option<&'a Tape>,
+    /// What the tenant's cells hold.
+    pub(crate) total: Arc<Total>,
+    pub(crate) turns: &'a Arc<Turns>,
+}
+
 /// Makes a cell, asks, and writes down what it used.
 pub(crate) async fn call(
     plugin: &Plugin,
     broker: &Broker,
     caller: Caller,
-    tape: Option<&Tape>,
+    shared: Shared<'_>,
     ask: Ask,
 ) -> End<Told> {
     let started = Instant::now();
@@ -186,7 +166,7 @@ pub(crate) async fn call(
     caller.deadline = deadline;
     let meter = Arc::clone(&caller.meter);
     let (step, attempt) = (caller.step.clone(), caller.attempt);
-    let mut cell = match store(plugin, broker, caller, tape, started) {
+    let mut cell = match store(plugin, broker, caller, shared, started) {
         Ok(store) => store,
         Err(error) => return End::Host(format!("{error:#}")),
     };
@@ -202,9 +182,10 @@ pub(crate) async fn call(
         () = cancel.cancelled() => End::Cancelled,
         () = over(deadline) => End::Deadline,
         end = ask_in(&mut cell, plugin, ask) => match end {
+            _ if cell.data().too_many_calls() => End::Limit(Limit::HostCalls),
             Ok(Ok(told)) => End::Done(told),
             Ok(Err(failure)) => End::Failed(failure.into()),
-            Err(error) => classify(&error, cell.data().limiter.refused()),
+            Err(error) => classify(&error, cell.data().limiter.0.refused()),
         },
     };
 
@@ -243,7 +224,7 @@ pub(crate) async fn call(
         } else {
             fuel
         },
-        peak_memory: cell.data().limiter.peak() as u64,
+        peak_memory: cell.data().limiter.0.peak() as u64,
         wall: started.elapsed(),
         log_dropped,
     };
@@ -266,7 +247,7 @@ pub(crate) fn store(
     plugin: &Plugin,
     broker: &Broker,
     caller: Caller,
-    tape: Option<&Tape>,
+    shared: Shared<'_>,
     started: Instant,
 ) -> wasmtime::Result<Store<State>> {
     let limits = &plugin.limits;
@@ -283,8 +264,11 @@ pub(crate) fn store(
         log: Log::default(),
         table,
         wasi: None,
-        limiter: Limiter::new(limits.memory),
-        tape: tape.cloned(),
+        limiter: Limiter(Account::new(limits.memory, shared.total)),
+        tape: shared.tape.cloned(),
+        turn: shared.turns.guest(&caller.tenant),
+        resumed: started,
+        host_calls: 0,
         caller,
     };
     let mut store = Store::try_new(plugin.engine(), state)?;
@@ -293,7 +277,9 @@ pub(crate) fn store(
     store.set_fuel(meter(Guard::Fuel, limits.fuel))?;
     if Guard::Epoch.on() {
         store.set_epoch_deadline(1);
-        store.epoch_deadline_async_yield_and_update(1);
+        store.epoch_deadline_callback(|mut context| context.data_mut().ticked());
+        // A second way to stop, for when the clock's thread itself is starved.
+        store.fuel_async_yield_interval(Some(FUEL_YIELD))?;
     } else {
         store.set_epoch_deadline(1 << 60);
     }
@@ -366,9 +352,12 @@ async fn ask_in(
 
 /// Whose fault it was. A guest that was refused memory and then trapped is
 /// charged to the limit: allocators answer a refusal with a trap.
-fn classify(error: &wasmtime::Error, memory_refused: bool) -> End<Told> {
+fn classify(error: &wasmtime::Error, refused: Option<Limit>) -> End<Told> {
     if error.downcast_ref::<PoolConcurrencyLimitError>().is_some() {
-        return End::Host("all cells are in use".to_owned());
+        return End::Saturated;
+    }
+    if let Some(Over(limit)) = error.downcast_ref::<Over>() {
+        return End::Limit(*limit);
     }
     if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
         return End::Trap(format!("the plugin exited with code {code}"));
@@ -388,15 +377,15 @@ fn classify(error: &wasmtime::Error, memory_refused: bool) -> End<Told> {
         ),
         ("store handle limit exceeded", Limit::Handles),
         ("resource table has no free keys", Limit::Handles),
-        ("exceeds memory limits", Limit::Memory),
-        ("exceeds table limits", Limit::Memory),
+        ("exceeds memory limits", refused.unwrap_or(Limit::Memory)),
+        ("exceeds table limits", refused.unwrap_or(Limit::Memory)),
         ("resource limit exceeded", Limit::Instances),
     ];
     if let Some((_, limit)) = limits.iter().find(|(words, _)| text.contains(words)) {
         return End::Limit(*limit);
     }
-    if memory_refused {
-        return End::Limit(Limit::Memory);
+    if let Some(limit) = refused {
+        return End::Limit(limit);
     }
     let text = where_it_broke(error);
     End::Trap(match Guard::TrapText.on() {
@@ -429,86 +418,4 @@ fn where_it_broke(error: &wasmtime::Error) -> String {
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// SplitMix64 (Steele, Lea, Flood 2014): one addition and three mixes for each
-/// number. Its sequence is part of the contract with replays and will not
-/// change; it is not for secrets.
-#[derive(Clone, Debug)]
-pub(crate) struct SplitMix(u64);
-
-impl SplitMix {
-    /// Seeded by everything that names the attempt, by FNV-1a over the parts.
-    /// The run's own id is left out: the same task in another execution of the
-    /// same workflow draws the same numbers.
-    fn for_attempt(caller: &Caller) -> SplitMix {
-        let attempt = caller.attempt.to_le_bytes();
-        let parts = [
-            caller.task.as_bytes(),
-            caller.step.as_bytes(),
-            caller.plugin.as_bytes(),
-            &attempt,
-        ];
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        for part in parts {
-            for byte in part.iter().chain(&[0xff]) {
-                hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-            }
-        }
-        SplitMix(hash)
-    }
-
-    pub(crate) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// Another sequence from the same seed, which this one does not notice.
-    pub(crate) fn fork(&self) -> SplitMix {
-        SplitMix(SplitMix(!self.0).next())
-    }
-}
-
-impl TryRng for SplitMix {
-    type Error = Infallible;
-
-    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
-        Ok((self.next() >> 32) as u32)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
-        Ok(self.next())
-    }
-
-    fn try_fill_bytes(&mut self, to: &mut [u8]) -> Result<(), Infallible> {
-        for chunk in to.chunks_mut(8) {
-            for (byte, random) in chunk.iter_mut().zip(self.next().to_le_bytes()) {
-                *byte = random;
-            }
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::SplitMix;
-
-    #[test]
-    fn the_sequence_is_the_published_one() {
-        // The reference implementation's first three numbers for seed 1234567.
-        let mut random = SplitMix(1_234_567);
-        let numbers = [random.next(), random.next(), random.next()];
-        assert_eq!(
-            numbers,
-            [
-                6_457_827_717_110_365_317,
-                3_203_168_211_198_807_973,
-                9_817_491_932_198_370_423
-            ]
-        );
-    }
 }

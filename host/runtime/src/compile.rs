@@ -267,7 +267,7 @@ mod tests {
     fn host() -> Engine {
         let settings = Settings {
             cells: 1,
-            leaf_cells: 1,
+            nested_cells: 1,
             ..Settings::default()
         };
         settings::engine(&settings).unwrap()

@@ -8,6 +8,7 @@
 mod bindings;
 mod cell;
 pub mod compile;
+mod end;
 mod imports;
 mod limits;
 mod load;
@@ -16,15 +17,18 @@ pub mod manifest;
 mod plugin;
 mod precheck;
 mod providers;
+mod random;
 mod runtime;
 mod settings;
 mod tape;
 pub mod task;
+mod threads;
+mod turns;
 mod warm;
 mod wasi;
 pub mod world;
 
-pub use cell::{End, Limit};
+pub use end::{End, Limit};
 pub use hotcell_broker as broker;
 pub use log::TOTAL as LOG_BYTES;
 pub use plugin::{CallLimits, Inspection, LoadError, Plugin, inspect};

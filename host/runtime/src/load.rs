@@ -18,9 +18,12 @@ impl Runtime {
     /// 0.1 s to several seconds.
     pub fn load(&self, bytes: &[u8], limits: Limits, config: &str) -> Result<Plugin, LoadError> {
         let inspection = inspect(bytes)?;
-        let limits =
-            CallLimits::resolve(limits.or(inspection.manifest.limits), self.max_memory_mib)
-                .map_err(LoadError::Limits)?;
+        let limits = CallLimits::resolve(
+            limits.or(inspection.manifest.limits),
+            self.max_memory_mib,
+            self.room,
+        )
+        .map_err(LoadError::Limits)?;
         let link = |error: wasmtime::Error| LoadError::Link(format!("{error:#}"));
         let component = self.component(bytes, &inspection.digest.hex())?;
         let linker = if inspection.surface.is_sealed() {

@@ -93,7 +93,7 @@ pub struct GrantRequest {
     pub reason: String,
 }
 
-/// How much one call of a plugin may use. In a manifest a suggestion; the
+/// How much one call of a plugin may use, and how many there may be. In a manifest a suggestion; the
 /// operator may set other numbers, and the host caps both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -104,6 +104,10 @@ pub struct Limits {
     pub memory_mib: Option<u32>,
     /// Wall clock in milliseconds, host calls included: 1 to 3 600 000.
     pub deadline_ms: Option<u64>,
+    /// Calls of it under way at once: 1 to 10 000.
+    pub concurrency: Option<u32>,
+    /// Calls of it that may wait: 0 to 1 000 000. One more is `saturated`.
+    pub queue: Option<u32>,
 }
 
 impl Limits {
@@ -113,6 +117,8 @@ impl Limits {
             fuel: self.fuel.or(other.fuel),
             memory_mib: self.memory_mib.or(other.memory_mib),
             deadline_ms: self.deadline_ms.or(other.deadline_ms),
+            concurrency: self.concurrency.or(other.concurrency),
+            queue: self.queue.or(other.queue),
         }
     }
 
@@ -126,7 +132,9 @@ impl Limits {
         };
         inside("fuel", self.fuel, 10_000, 1_000_000_000_000)?;
         inside("memory_mib", self.memory_mib.map(u64::from), 1, 4096)?;
-        inside("deadline_ms", self.deadline_ms, 1, 3_600_000)
+        inside("deadline_ms", self.deadline_ms, 1, 3_600_000)?;
+        inside("concurrency", self.concurrency.map(u64::from), 1, 10_000)?;
+        inside("queue", self.queue.map(u64::from), 0, 1_000_000)
     }
 }
 

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hotcell_broker::bulkhead::Room;
 use hotcell_broker::store::Digest;
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::Engine;
@@ -180,12 +181,18 @@ pub struct CallLimits {
     pub memory: usize,
     /// Wall clock, host calls included.
     pub deadline: Duration,
+    /// How many calls of it may be under way and may wait.
+    pub room: Room,
 }
 
 impl CallLimits {
     /// The operator's numbers, else the manifest's, else the defaults; refused
     /// above what the host's pool can give.
-    pub(crate) fn resolve(limits: Limits, max_memory_mib: u32) -> Result<CallLimits, String> {
+    pub(crate) fn resolve(
+        limits: Limits,
+        max_memory_mib: u32,
+        room: Room,
+    ) -> Result<CallLimits, String> {
         limits.check()?;
         let memory_mib = limits.memory_mib.unwrap_or(DEFAULT_MEMORY_MIB);
         if memory_mib > max_memory_mib {
@@ -197,6 +204,10 @@ impl CallLimits {
             fuel: limits.fuel.unwrap_or(DEFAULT_FUEL),
             memory: (memory_mib as usize) << 20,
             deadline: Duration::from_millis(limits.deadline_ms.unwrap_or(DEFAULT_DEADLINE_MS)),
+            room: Room {
+                concurrency: limits.concurrency.unwrap_or(room.concurrency),
+                queue: limits.queue.unwrap_or(room.queue),
+            },
         })
     }
 }

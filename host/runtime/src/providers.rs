@@ -8,7 +8,7 @@ use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
 use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 use hotcell_broker::{Broker, Caller, text};
 
-use crate::cell::End;
+use crate::end::End;
 use crate::plugin::Plugin;
 use crate::runtime::Cells;
 use crate::task::Failure;

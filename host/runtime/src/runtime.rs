@@ -1,27 +1,32 @@
-//! The engine and the two bounds on what runs at once.
+//! The engine, and the bounded way to call plugins.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use hotcell_broker::bulkhead::{Bulkhead, Guest, Load, MAX_DEPTH, Place, Room, Saturated};
 use hotcell_broker::store::artifacts::{Artifacts, ArtifactsError};
+use hotcell_broker::store::guard::Guard;
 use hotcell_broker::{Broker, Caller, llm, tool};
-use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 use wasmtime::Engine;
 use wasmtime::component::Linker;
 
 use crate::bindings::capability;
 use crate::bindings::types::Subject;
-use crate::cell::{self, Ask, End, State, Told};
+use crate::cell::{self, Ask, Shared, State, Told};
 use crate::compile::Compiler;
+use crate::end::{End, Limit};
 use crate::imports::llm::{error_to_host, request_to_guest, response_to_host, spec_to_host};
 use crate::imports::tools::call_to_guest;
-use crate::manifest::Kind;
+use crate::limits::Tenants;
 use crate::plugin::Plugin;
 use crate::settings::{self, Settings, TICK};
 use crate::tape::Tape;
 use crate::task::{Ballot, Decision, Output, Task, Verdict};
+use crate::threads::Threads;
+use crate::turns::Turns;
 use crate::wasi;
 
 /// The runtime cannot start.
@@ -49,8 +54,11 @@ pub struct Runtime {
     pub(crate) compiler: Compiler,
     pub(crate) max_memory_mib: u32,
     pub(crate) compiled: AtomicU64,
-    cells: u32,
-    leaf_cells: u32,
+    pub(crate) room: Room,
+    bulkhead: Bulkhead,
+    tenants: Arc<Tenants>,
+    turns: Arc<Turns>,
+    threads: Arc<Threads>,
 }
 
 impl Runtime {
@@ -67,7 +75,9 @@ impl Runtime {
             .as_deref()
             .map(Artifacts::open)
             .transpose()?;
-        tick(&engine).map_err(|error| StartError::Engine(error.to_string()))?;
+        let io = |error: std::io::Error| StartError::Engine(error.to_string());
+        let turns = Turns::new(settings.turns);
+        tick(&engine, &turns).map_err(io)?;
         Ok(Runtime {
             engine_hash: engine_hash(&engine),
             compiler: settings.compiler.clone(),
@@ -76,18 +86,22 @@ impl Runtime {
             artifacts,
             max_memory_mib: settings.max_memory_mib,
             compiled: AtomicU64::new(0),
-            cells: settings.cells,
-            leaf_cells: settings.leaf_cells,
+            room: settings.room,
+            bulkhead: Bulkhead::new(settings.cells, settings.nested_cells),
+            tenants: Arc::new(Tenants::new((settings.tenant_memory_mib as usize) << 20)),
+            threads: Arc::new(Threads::new(settings.turns).map_err(io)?),
+            turns,
             engine,
         })
     }
 
     /// The bounded way to call plugins.
     pub fn cells(&self, tape: Option<Tape>) -> Cells {
-        let bound = |count: u32| Arc::new(Semaphore::new(count.max(1) as usize));
         Cells {
-            roots: bound(self.cells),
-            leaves: bound(self.leaf_cells),
+            bulkhead: self.bulkhead.clone(),
+            tenants: Arc::clone(&self.tenants),
+            turns: Arc::clone(&self.turns),
+            threads: Arc::clone(&self.threads),
             tape,
         }
     }
@@ -105,25 +119,26 @@ pub(crate) fn engine_hash(engine: &Engine) -> u64 {
 fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use wasmtime::component::HasSelf;
     type D = HasSelf<State>;
-    capability::context::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::log::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::types::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::llm::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::tools::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::memory::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::delegate::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::approval::add_to_linker::<State, D>(linker, |state| state)?;
-    capability::secrets::add_to_linker::<State, D>(linker, |state| state)?;
-    crate::bindings::types::add_to_linker::<State, D>(linker, |state| state)
+    capability::context::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::log::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::types::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::llm::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::tools::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::memory::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::delegate::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::approval::add_to_linker::<State, D>(linker, State::entered)?;
+    capability::secrets::add_to_linker::<State, D>(linker, State::entered)?;
+    crate::bindings::types::add_to_linker::<State, D>(linker, State::entered)
 }
 
-/// The clock of deadlines: a thread of its own, which a guest cannot starve. It
-/// ends with the engine.
-fn tick(engine: &Engine) -> std::io::Result<()> {
-    let engine = engine.weak();
+/// The clock of deadlines and turns: a thread of its own, which a guest cannot
+/// starve. It ends with the engine.
+fn tick(engine: &Engine, turns: &Arc<Turns>) -> std::io::Result<()> {
+    let (engine, turns) = (engine.weak(), Arc::clone(turns));
     let run = move || {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
+            turns.tick();
             drop(engine);
             std::thread::sleep(TICK);
         }
@@ -134,16 +149,14 @@ fn tick(engine: &Engine) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Calls plugins, each in a cell of its own. Cheap to clone.
-///
-/// Agents, validators and aggregators wait for a place among the roots; tools
-/// and models, which only ever run on behalf of those and call nobody, among
-/// the leaves. A root that waits for a leaf can therefore never be waited for
-/// by one.
+/// Calls plugins, each in a cell of its own, on the threads of guests. Cheap to
+/// clone.
 #[derive(Clone)]
 pub struct Cells {
-    roots: Arc<Semaphore>,
-    leaves: Arc<Semaphore>,
+    bulkhead: Bulkhead,
+    tenants: Arc<Tenants>,
+    turns: Arc<Turns>,
+    threads: Arc<Threads>,
     tape: Option<Tape>,
 }
 
@@ -255,21 +268,69 @@ impl Cells {
         })
     }
 
+    /// Puts work that calls plugins onto the threads of guests, where a guest that
+    /// computes for long keeps nobody from listening.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.threads.handle().spawn(work)
+    }
+
+    /// How full the host is.
+    pub fn load(&self) -> Load {
+        self.bulkhead.load()
+    }
+
     async fn call(&self, plugin: &Plugin, broker: &Broker, caller: Caller, ask: Ask) -> End<Told> {
-        let places = match plugin.manifest.kind {
-            Kind::Tool | Kind::Model => &self.leaves,
-            Kind::Agent | Kind::Validator | Kind::Aggregator => &self.roots,
+        if caller.depth > MAX_DEPTH && Guard::Depth.on() {
+            return End::Limit(Limit::Depth);
+        }
+        // Whoever made this call only waits for it.
+        match caller.parent.clone() {
+            Some(parent) => parent.lend(self.enter(plugin, broker, caller, ask)).await,
+            None => self.enter(plugin, broker, caller, ask).await,
+        }
+    }
+
+    async fn enter(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        mut caller: Caller,
+        ask: Ask,
+    ) -> End<Told> {
+        let place = match self.place(plugin, &caller).await {
+            Ok(place) => place,
+            Err(end) => return end,
         };
-        let cancel = caller.cancel.clone();
-        let place = tokio::select! {
+        let shared = Shared {
+            tape: self.tape.as_ref(),
+            total: self.tenants.total(&caller.tenant),
+            turns: &self.turns,
+        };
+        caller.parent = Some(place);
+        cell::call(plugin, broker, caller, shared, ask).await
+    }
+
+    /// Waits for a place, no longer than the caller has time.
+    async fn place(&self, plugin: &Plugin, caller: &Caller) -> Result<Place, End<Told>> {
+        let guest = Guest {
+            tenant: &caller.tenant,
+            plugin: &plugin.manifest.name,
+            depth: caller.depth,
+            room: plugin.limits.room,
+        };
+        tokio::select! {
             biased;
-            () = cancel.cancelled() => return End::Cancelled,
-            place = tokio::time::timeout_at(caller.deadline, places.acquire()) => place,
-        };
-        match place {
-            Err(_) => End::Deadline,
-            Ok(Err(_)) => End::Host("the host is stopping".to_owned()),
-            Ok(Ok(_place)) => cell::call(plugin, broker, caller, self.tape.as_ref(), ask).await,
+            () = caller.cancel.cancelled() => Err(End::Cancelled),
+            place = tokio::time::timeout_at(caller.deadline, self.bulkhead.enter(guest)) => {
+                match place {
+                    Err(_) => Err(End::Deadline),
+                    Ok(Err(Saturated)) => Err(End::Saturated),
+                    Ok(Ok(place)) => Ok(place),
+                }
+            }
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::path::PathBuf;
 
+use hotcell_broker::bulkhead::Room;
 use hotcell_broker::store::guard::Guard;
-
-use crate::compile::Compiler;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
     PoolingAllocationConfig, RegallocAlgorithm, Strategy,
 };
+
+use crate::compile::Compiler;
 
 /// One epoch: the grain of deadlines and of cancellation, 10 ms.
 pub const TICK: std::time::Duration = std::time::Duration::from_millis(10);
@@ -20,6 +21,14 @@ pub const MAX_COMPONENT_BYTES: usize = 64 * 1024 * 1024;
 /// Bytes one host call may copy out of a guest: 4 MiB. A prompt is the largest
 /// thing a guest hands over.
 pub const HOSTCALL_BYTES: usize = 4 * 1024 * 1024;
+
+/// Host calls of one call of a plugin: 1 000 000. They burn no fuel, and an
+/// ordinary plugin makes a few.
+pub(crate) const HOST_CALLS: u64 = 1_000_000;
+
+/// Fuel after which a guest looks up, whether there was a tick or not: somewhat
+/// more than a tick's worth.
+pub(crate) const FUEL_YIELD: u64 = 50_000_000;
 
 /// Resource handles one cell may hold. Ordinary plugins hold a few.
 pub(crate) const HANDLES: usize = 4096;
@@ -42,11 +51,19 @@ pub(crate) const TABLE_ELEMENTS: usize = 30_000;
 /// What the operator decides about cells.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Agents and validators that may run at once: 1 to 10 000. More wait.
+    /// Steps of workflows that may be under way at once: 1 to 10 000. More wait.
     pub cells: u32,
-    /// Tools and models that may run at once, beside the agents that wait for
-    /// them. They wait for nobody, so two separate bounds cannot deadlock.
-    pub leaf_cells: u32,
+    /// Calls that those make (of tools, models, other agents) at once, beside
+    /// them: 1 to 10 000.
+    pub nested_cells: u32,
+    /// The room of a plugin when neither its manifest nor the operator says
+    /// anything.
+    pub room: Room,
+    /// What all cells of one tenant may hold together, in MiB.
+    pub tenant_memory_mib: u32,
+    /// Guests that may compute for long at the same time: as many as there are
+    /// processors.
+    pub turns: usize,
     /// Memory caps above this are refused, in MiB: 1 to 4096.
     pub max_memory_mib: u32,
     /// Where compiled components are kept; none keeps none.
@@ -59,7 +76,10 @@ impl Default for Settings {
     fn default() -> Settings {
         Settings {
             cells: 512,
-            leaf_cells: 256,
+            nested_cells: 256,
+            room: Room::default(),
+            tenant_memory_mib: 4096,
+            turns: std::thread::available_parallelism().map_or(1, usize::from),
             max_memory_mib: 256,
             artifacts: None,
             compiler: Compiler::InProcess,
@@ -138,7 +158,7 @@ fn config() -> Config {
 }
 
 fn pool(settings: &Settings) -> PoolingAllocationConfig {
-    let cells = settings.cells.saturating_add(settings.leaf_cells).max(1);
+    let cells = settings.cells.saturating_add(settings.nested_cells).max(1);
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(cells);
     pool.total_stacks(cells);

@@ -7,9 +7,11 @@ use std::time::Duration;
 use hotcell_broker::{Broker, Caller};
 use tokio::time::Instant;
 
-use crate::cell;
+use crate::cell::{self, Shared};
+use crate::limits::Tenants;
 use crate::plugin::{Plugin, Pre};
 use crate::task::Task;
+use crate::turns::Turns;
 
 /// How long each of `calls` calls of an agent took in one cell. `Err` says what
 /// ended it.
@@ -24,7 +26,12 @@ pub async fn warm_calls(
     let Pre::Agent(pre) = &plugin.pre else {
         return Err("it is no agent".to_owned());
     };
-    let mut store = cell::store(plugin, broker, caller, None, Instant::now()).map_err(words)?;
+    let shared = Shared {
+        tape: None,
+        total: Tenants::new(usize::MAX).total(&caller.tenant),
+        turns: &Turns::new(1),
+    };
+    let mut store = cell::store(plugin, broker, caller, shared, Instant::now()).map_err(words)?;
     let guest = pre.instantiate_async(&mut store).await.map_err(words)?;
     let task = task.into();
     let mut took = Vec::with_capacity(calls);

@@ -18,8 +18,9 @@ use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io as wasi_io;
 
-use crate::cell::{SplitMix, State};
+use crate::cell::State;
 use crate::log::Log;
+use crate::random::SplitMix;
 
 /// The grain of both clocks: one millisecond, too coarse to time a cache.
 const GRAIN: Duration = Duration::from_millis(1);
@@ -36,24 +37,26 @@ impl HasData for HasIo {
 /// Links the subset, and only the subset.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let l = linker;
-    wasi_io::error::add_to_linker::<State, HasIo>(l, |state| &mut state.table)?;
-    wasi_io::poll::add_to_linker::<State, HasIo>(l, |state| &mut state.table)?;
-    wasi_io::streams::add_to_linker::<State, HasIo>(l, |state| &mut state.table)?;
-    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, State::clocks)?;
-    random::random::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| s.ctx().ctx.random())?;
-    cli::environment::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::exit::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::stderr::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_input::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_output::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, State::cli)?;
-    cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, State::cli)
+    wasi_io::error::add_to_linker::<State, HasIo>(l, |state| &mut state.entered().table)?;
+    wasi_io::poll::add_to_linker::<State, HasIo>(l, |state| &mut state.entered().table)?;
+    wasi_io::streams::add_to_linker::<State, HasIo>(l, |state| &mut state.entered().table)?;
+    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |s| s.entered().clocks())?;
+    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |s| s.entered().clocks())?;
+    random::random::add_to_linker::<State, WasiRandom>(l, |s| s.entered().ctx().ctx.random())?;
+    random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.entered().ctx().ctx.random())?;
+    random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| {
+        s.entered().ctx().ctx.random()
+    })?;
+    cli::environment::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::exit::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::stdin::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::stdout::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::stderr::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::terminal_input::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::terminal_output::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())
 }
 
 impl WasiView for State {

@@ -171,7 +171,7 @@ impl Engine {
         for _ in 0..workers {
             let (engine, queue) = (Arc::clone(self), Arc::clone(&queue));
             let (send, cancel) = (send.clone(), cancel.clone());
-            tokio::spawn(async move {
+            self.cells.spawn(async move {
                 while !cancel.is_cancelled() {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((at, record)) = next else { break };
@@ -414,6 +414,7 @@ fn missing() -> Fault {
 fn fault<T>(end: &End<T>) -> Fault {
     let message = end.words().unwrap_or(match end {
         End::Limit(_) => "the plugin was stopped at a limit",
+        End::Saturated => "too many calls of the plugin wait already",
         End::Deadline => "the plugin's time was up",
         End::Cancelled => "the run was cancelled",
         End::Done(_) | End::Failed(_) | End::Trap(_) | End::Host(_) => "",

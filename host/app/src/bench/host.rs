@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{
     Answer, Completion, FinishReason, LlmError, LlmProvider, Message, Origin, Part,
 };
@@ -75,7 +76,11 @@ impl Host {
     ) -> Result<Host, String> {
         let settings = Settings {
             cells,
-            leaf_cells: 1,
+            nested_cells: 1,
+            room: Room {
+                concurrency: cells,
+                queue: 1_000_000,
+            },
             // As everywhere: what compiling takes is not this process's.
             compiler: Compiler::Child(wire::this_program().map_err(|e| e.report.to_string())?),
             ..Settings::default()

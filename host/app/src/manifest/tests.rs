@@ -192,6 +192,7 @@ fn good_files_become_checked_types() {
         fuel: Some(1_000_000),
         memory_mib: Some(32),
         deadline_ms: Some(10_000),
+        ..Limits::default()
     };
     assert_eq!(ledger.limits, limits);
     assert_eq!(workflow.plugins["reader"].limits, Limits::default());

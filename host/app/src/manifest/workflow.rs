@@ -235,41 +235,41 @@ fn json_file(reader: &mut Reader, node: &Node, key: &str) -> Option<Value> {
 }
 
 fn limits(reader: &mut Reader, node: &Node) -> Limits {
-    let keys = ["fuel", "memory_mib", "deadline_ms"];
-    let Some(table) = reader.table(node, "`limits`", &keys) else {
-        return Limits::default();
+    let mut limits = Limits::default();
+    type Set = fn(&mut Limits, u64);
+    let keys: [(&str, Set); 5] = [
+        ("fuel", |to, it| to.fuel = Some(it)),
+        ("memory_mib", |to, it| to.memory_mib = Some(narrowed(it))),
+        ("deadline_ms", |to, it| to.deadline_ms = Some(it)),
+        ("concurrency", |to, it| to.concurrency = Some(narrowed(it))),
+        ("queue", |to, it| to.queue = Some(narrowed(it))),
+    ];
+    let Some(table) = reader.table(node, "`limits`", &keys.map(|(key, _)| key)) else {
+        return limits;
     };
-    let mut limit = |key: &str, most: u64, limits: &dyn Fn(u64) -> Limits| {
-        let node = table.get(key)?;
-        let number = reader.whole(node, key, 0..=most)?;
-        if let Err(message) = limits(number).check() {
-            reader.wrong(
+    for (key, set) in keys {
+        let Some(node) = table.get(key) else { continue };
+        let Some(number) = reader.whole(node, key, 0..=u64::MAX) else {
+            continue;
+        };
+        let mut alone = Limits::default();
+        set(&mut alone, number);
+        match alone.check() {
+            Ok(()) => set(&mut limits, number),
+            Err(message) => reader.wrong(
                 &node.span,
                 message,
                 "out of range",
                 "leave it out for the plugin's own",
-            );
+            ),
         }
-        Some(number)
-    };
-    let fuel = |fuel| Limits {
-        fuel: Some(fuel),
-        ..Limits::default()
-    };
-    let memory = |mib| Limits {
-        memory_mib: u32::try_from(mib).ok(),
-        ..Limits::default()
-    };
-    let deadline = |ms| Limits {
-        deadline_ms: Some(ms),
-        ..Limits::default()
-    };
-    Limits {
-        fuel: limit("fuel", u64::MAX, &fuel),
-        memory_mib: limit("memory_mib", u32::MAX.into(), &memory)
-            .and_then(|mib| mib.try_into().ok()),
-        deadline_ms: limit("deadline_ms", u64::MAX, &deadline),
     }
+    limits
+}
+
+/// More than fits is out of every range as well.
+fn narrowed(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn steps(reader: &mut Reader, node: &Node, declared: &Declared<'_>) -> Vec<Step> {

@@ -14,11 +14,14 @@ use crate::bindings::capability::llm::{
 };
 use crate::bindings::capability::types::{Denial, EffectKind, ToolSpec, Usage};
 use crate::cell::State;
+use crate::limits::Hold;
 
 /// A streamed answer: what is still to be told.
 #[expect(unreachable_pub, reason = "the generated bindings re-export it")]
 pub struct Completion {
     chunks: VecDeque<Result<Chunk, Error>>,
+    /// What it takes in the host counts as the guest's.
+    _held: Hold,
 }
 
 pub(crate) fn denial(reason: host::Denial) -> Denial {
@@ -222,10 +225,12 @@ fn result_to_guest(result: Result<broker::Response, broker::LlmError>) -> Result
 
 impl Host for State {
     async fn complete(&mut self, request: Request) -> wasmtime::Result<Result<Response, Error>> {
+        let request = request_to_host(request);
         let result = self
-            .broker
-            .complete(&self.caller, request_to_host(request))
-            .await;
+            .outside(request.bytes(), async |broker, caller| {
+                broker.complete(caller, request).await
+            })
+            .await?;
         let result = result_to_guest(result);
         self.hand("llm.complete", &result);
         Ok(result)
@@ -235,8 +240,13 @@ impl Host for State {
         &mut self,
         requests: Vec<Request>,
     ) -> wasmtime::Result<Vec<Result<Response, Error>>> {
-        let requests = requests.into_iter().map(request_to_host).collect();
-        let results = self.broker.complete_all(&self.caller, requests).await;
+        let requests: Vec<_> = requests.into_iter().map(request_to_host).collect();
+        let bytes = requests.iter().map(broker::Request::bytes).sum();
+        let results = self
+            .outside(bytes, async |broker, caller| {
+                broker.complete_all(caller, requests).await
+            })
+            .await?;
         let results: Vec<_> = results.into_iter().map(result_to_guest).collect();
         self.hand("llm.complete-all", &results);
         Ok(results)
@@ -248,10 +258,17 @@ impl Host for State {
         &mut self,
         request: Request,
     ) -> wasmtime::Result<Result<Resource<Completion>, Error>> {
+        let request = request_to_host(request);
         let result = self
-            .broker
-            .complete(&self.caller, request_to_host(request))
-            .await;
+            .outside(request.bytes(), async |broker, caller| {
+                broker.complete(caller, request).await
+            })
+            .await?;
+        // The answer is kept until the guest has read it, and once more in pieces.
+        let bytes = result
+            .as_ref()
+            .map_or(0, |it| it.completion.message.bytes().saturating_mul(2));
+        let held = self.hold(bytes)?;
         let result = result_to_guest(result);
         self.hand("llm.start", &result);
         let response = match result {
@@ -269,7 +286,10 @@ impl Host for State {
             });
         let mut chunks: VecDeque<_> = pieces.collect();
         chunks.push_back(Ok(Chunk::Done(response)));
-        Ok(Ok(self.table.push(Completion { chunks })?))
+        Ok(Ok(self.table.push(Completion {
+            chunks,
+            _held: held,
+        })?))
     }
 
     async fn embed(

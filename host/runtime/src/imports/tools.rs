@@ -52,10 +52,12 @@ impl Host for State {
     }
 
     async fn call(&mut self, call: ToolCall) -> wasmtime::Result<Result<ToolOutput, Error>> {
+        let call = call_to_host(call);
         let result = self
-            .broker
-            .call_tool(&self.caller, call_to_host(call))
-            .await;
+            .outside(call.bytes(), async |broker, caller| {
+                broker.call_tool(caller, call).await
+            })
+            .await?;
         let result = result_to_guest(result);
         self.hand("tools.call", &result);
         Ok(result)
@@ -65,8 +67,13 @@ impl Host for State {
         &mut self,
         calls: Vec<ToolCall>,
     ) -> wasmtime::Result<Vec<Result<ToolOutput, Error>>> {
-        let calls = calls.into_iter().map(call_to_host).collect();
-        let results = self.broker.call_tools(&self.caller, calls).await;
+        let calls: Vec<_> = calls.into_iter().map(call_to_host).collect();
+        let bytes = calls.iter().map(broker::ToolCall::bytes).sum();
+        let results = self
+            .outside(bytes, async |broker, caller| {
+                broker.call_tools(caller, calls).await
+            })
+            .await?;
         let results: Vec<_> = results.into_iter().map(result_to_guest).collect();
         self.hand("tools.call-all", &results);
         Ok(results)
