@@ -113,6 +113,8 @@ const MUCH: Limits = Limits {
     fuel: Some(1_000_000_000_000),
     memory_mib: None,
     deadline_ms: None,
+    concurrency: None,
+    queue: None,
 };
 
 fn attacks() -> Vec<Attack> {
