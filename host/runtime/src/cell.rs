@@ -29,6 +29,7 @@ use crate::plugin::{Plugin, Pre};
 use crate::random::SplitMix;
 use crate::settings::{FUEL_YIELD, HANDLES, HOST_CALLS, HOST_OBJECTS, HOSTCALL_BYTES, TICK};
 use crate::tape::Tape;
+use crate::task;
 use crate::turns::{self, Turns};
 
 /// So many functions of a trap's backtrace are named.
@@ -183,7 +184,10 @@ pub(crate) async fn call(
         () = over(deadline) => End::Deadline,
         end = ask_in(&mut cell, plugin, ask) => match end {
             _ if cell.data().too_many_calls() => End::Limit(Limit::HostCalls),
-            Ok(Ok(told)) => End::Done(told),
+            Ok(Ok(told)) => match task::check(&told) {
+                Ok(()) => End::Done(told),
+                Err(wrong) => End::Trap(wrong),
+            },
             Ok(Err(failure)) => End::Failed(failure.into()),
             Err(error) => classify(&error, cell.data().limiter.0.refused()),
         },

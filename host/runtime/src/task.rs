@@ -1,10 +1,12 @@
 //! What agents, validators and aggregators are asked and what they answer, as
 //! host types: one to one with `wit/plugin/types.wit`, with JSON kept as text.
 
+use hotcell_broker::store::guard::Guard;
 use hotcell_broker::text;
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::types as wit;
+use crate::cell::Told;
 
 /// So many findings of one verdict are kept: 64. They are told to the agent and
 /// shown to people, and nobody reads more.
@@ -115,6 +117,22 @@ pub enum Decision {
     Tie(Vec<String>),
     /// Too few valid votes.
     NoQuorum,
+}
+
+/// Refuses numbers outside the ranges that the contract names, NaN above all:
+/// whoever adds up votes must never meet one.
+pub(crate) fn check(told: &Told) -> Result<(), String> {
+    let (what, number) = match told {
+        Told::Output(output) => ("confidence", output.confidence),
+        Told::Decision(wit::Decision::Decided((_, sure))) => ("decided", Some(*sure)),
+        _ => return Ok(()),
+    };
+    match number {
+        Some(number) if !(0.0..=1.0).contains(&number) && Guard::Numbers.on() => {
+            Err(format!("`{what}` is {number}; it must be 0 to 1"))
+        }
+        _ => Ok(()),
+    }
 }
 
 impl From<Task> for wit::Task {

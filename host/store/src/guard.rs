@@ -72,6 +72,8 @@ guards! {
     TrapText = "trap-text",
     /// A cell holds so many handles of resources.
     Handles = "handles",
+    /// Numbers of an answer are within the contract's ranges.
+    Numbers = "numbers",
     /// A guest has so much stack.
     Stack = "stack",
 }
