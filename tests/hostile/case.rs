@@ -10,6 +10,7 @@ use hotcell_runtime::Plugin;
 use hotcell_runtime::manifest::Limits;
 use serde::Deserialize;
 
+use crate::crowd::Crowd;
 use crate::guest::{self, Encoding};
 
 /// One case: attacks of one sort, and what must come of each.
@@ -29,6 +30,8 @@ pub(crate) struct Case {
     /// Whether it runs in a host with room for one cell, where every call gets
     /// the slots of the one before.
     pub(crate) one_cell: bool,
+    /// Many calls at once, instead of attacks.
+    pub(crate) crowd: Option<Crowd>,
 }
 
 /// One guest and its expected end.
@@ -44,7 +47,6 @@ pub(crate) struct Attack {
     pub(crate) kind: String,
     pub(crate) input: String,
     /// How many calls of plugins the call is already inside of.
-    #[expect(dead_code, reason = "a caller cannot say yet how deep it is")]
     pub(crate) depth: u8,
     /// A kind of task that the same plugin must answer afterwards.
     pub(crate) then: Option<String>,
@@ -104,6 +106,9 @@ struct File {
     allowance_mib: u64,
     #[serde(default)]
     one_cell: bool,
+    #[serde(default)]
+    crowd: Option<Crowd>,
+    #[serde(default)]
     attack: Vec<Row>,
 }
 
@@ -236,6 +241,7 @@ fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
         parallel: file.parallel,
         allowance: file.allowance_mib << 20,
         one_cell: file.one_cell,
+        crowd: file.crowd,
         id: id.clone(),
     };
     if wanted(&case.name()) {

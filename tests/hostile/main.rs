@@ -18,6 +18,7 @@
 
 mod canary;
 mod case;
+mod crowd;
 mod guard;
 mod guest;
 mod neighbour;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::canary::{self, Place};
 use crate::guest::{self, Encoding};
-use crate::yard::{Host, Model, broker, caller, task};
+use crate::yard::{Host, Model, agreeable, caller, task};
 
 /// The longest that one of its calls may take. The exact figures are `hotcell
 /// bench neighbours`; this bound catches a host that stands still, on any
@@ -35,7 +35,7 @@ async fn call(plugin: Arc<Plugin>, cells: Cells) -> String {
         &format!("\"{}\"", canary::at(Place::NeighbourInput)),
     );
     task.previous = Some(format!("\"{}\"", canary::at(Place::NeighbourPrevious)));
-    let broker = broker(&Policy::default(), Model::default());
+    let broker = agreeable(&Policy::default(), Model::default());
     let caller = caller("neighbour", "good");
     let end = cells.run(&plugin, &broker, caller, task).await;
     end.code().to_owned()

@@ -48,11 +48,12 @@ pub(crate) struct Host {
 }
 
 impl Host {
-    fn new(cells: u32, leaf_cells: u32, watch: &Watch) -> Host {
+    fn new(cells: u32, nested_cells: u32, tenant_memory_mib: u32, watch: &Watch) -> Host {
         let state = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("hostile");
         let settings = Settings {
             cells,
-            nested_cells: leaf_cells,
+            nested_cells,
+            tenant_memory_mib,
             room: Room {
                 concurrency: cells,
                 ..Room::default()
@@ -72,7 +73,8 @@ impl Host {
 /// The hosts under attack.
 struct Yard {
     host: Host,
-    /// Room for one cell: each call has the memory of the one before.
+    /// Room for one cell, each call with the memory of the one before, and 128 MiB
+    /// for a tenant.
     one_cell: Host,
     tokio: tokio::runtime::Runtime,
     neighbour: Arc<Neighbour>,
@@ -87,7 +89,7 @@ fn yard() -> &'static Yard {
     static YARD: OnceLock<Yard> = OnceLock::new();
     YARD.get_or_init(|| {
         let watch = Watch::default();
-        let host = Host::new(64, 16, &watch);
+        let host = Host::new(64, 16, 4096, &watch);
         let tokio = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(4)
             .thread_keep_alive(Duration::from_millis(50))
@@ -96,7 +98,7 @@ fn yard() -> &'static Yard {
             .unwrap();
         Yard {
             neighbour: Neighbour::move_in(&host, &tokio),
-            one_cell: Host::new(1, 0, &watch),
+            one_cell: Host::new(1, 1, 128, &watch),
             host,
             tokio,
             watch,
@@ -114,13 +116,17 @@ impl Yard {
         meters.len()
     }
 
+    fn host(&self, case: &Case) -> &Host {
+        match case.one_cell {
+            true => &self.one_cell,
+            false => &self.host,
+        }
+    }
+
     /// Loads the guest and calls it once, and once more if the case says so.
     async fn attack(&'static self, case: &'static Case, attack: &'static Attack) -> Vec<Came> {
         let started = Instant::now();
-        let host = match case.one_cell {
-            true => &self.one_cell,
-            false => &self.host,
-        };
+        let host = self.host(case);
         let (bytes, limits) = (Arc::clone(&attack.bytes), attack.limits);
         let load = move || match attack.loaded.as_ref().and_then(OnceLock::get) {
             Some(plugin) => Ok(Arc::clone(plugin)),
@@ -163,7 +169,10 @@ impl Yard {
     ) -> Came {
         let started = Instant::now();
         let name = &plugin.manifest.name;
-        let caller = caller(name, "hostile");
+        let caller = Caller {
+            depth: attack.depth,
+            ..caller(name, "hostile")
+        };
         let meter = Arc::clone(&caller.meter);
         self.meters.lock().unwrap().push(Arc::downgrade(&meter));
         let model = Model {
@@ -172,7 +181,7 @@ impl Yard {
         };
         let asked = Arc::clone(&model.asked);
         let token = caller.cancel.clone();
-        let broker = broker(&policy(name, &attack.grants), model);
+        let broker = agreeable(&policy(name, &attack.grants), model);
         let task = task(kind, &attack.input);
         let call = host.cells.run(plugin, &broker, caller, task);
         let end = match drive {
@@ -210,6 +219,9 @@ fn answer(end: Option<&End<Output>>) -> String {
 pub(crate) fn trial(case: &'static Case) -> Result<(), String> {
     let yard = yard();
     let once = std::env::var_os(guard::ONCE).is_some();
+    if let Some(crowd) = case.crowd {
+        yard.tokio.block_on(crowd.come(yard.host(case)))?;
+    }
     // The first run may fill caches; what it leaves is no leak.
     for attack in &case.attacks {
         at_once(yard, case, attack, 1)?;
@@ -233,6 +245,9 @@ pub(crate) fn trial(case: &'static Case) -> Result<(), String> {
 /// allowance all the while.
 fn leaves(yard: &'static Yard, case: &'static Case) -> Result<Option<String>, String> {
     let before = Held::now(yard.cells());
+    if let Some(crowd) = case.crowd {
+        yard.tokio.block_on(crowd.come(yard.host(case)))?;
+    }
     for attack in &case.attacks {
         let peak = Peak::from_now();
         let mut left = case.repeat;
@@ -317,7 +332,8 @@ pub(crate) fn judge(attack: &Attack, came: &Came, after: bool) -> Result<(), Str
             return Err(format!("{canary} came out"));
         }
     }
-    if came.code.starts_with("load.") {
+    // What was not begun has no cell.
+    if came.code.starts_with("load.") || ["saturated", "limit.depth"].contains(&&*came.code) {
         return Ok(());
     }
     books(came)
@@ -371,12 +387,17 @@ fn policy(name: &str, grants: &Grants) -> Policy {
 }
 
 /// A broker with one model that says yes to everything, under a policy.
-pub(crate) fn broker(policy: &Policy, model: Model) -> Broker {
+pub(crate) fn agreeable(policy: &Policy, model: Model) -> Broker {
     let route = Route {
         provider: Arc::new(model),
         price: Price::default(),
         timeout: Duration::from_secs(5),
     };
+    broker(policy, route)
+}
+
+/// A broker with one model under a policy.
+pub(crate) fn broker(policy: &Policy, route: Route) -> Broker {
     let models = BTreeMap::from([("default".to_owned(), route)]);
     Broker::new(policy.clone(), models, Vec::new()).unwrap()
 }

@@ -78,6 +78,8 @@ impl Guest for Probe {
                 "{}".to_owned()
             }
             "call-tool" => call_tool(task.input)?,
+            "large-prompt" => ask(&"x".repeat(3 << 20))?,
+            "ask-on" => ask_on(),
             "big-prompt" => ask(&"x".repeat(5 << 20))?,
             "unavailable" => unavailable(),
             "refuse" => return Err(Failure::Refused("cannot go on".to_owned())),
@@ -115,6 +117,14 @@ fn stream() -> Result<String, Failure> {
         });
     }
     Ok(format!("{{\"pieces\": [{}]}}", pieces.join(", ")))
+}
+
+/// Asks again and again, whatever the answer.
+fn ask_on() -> String {
+    for _ in 0..100_000 {
+        let _ = llm::complete(&request("again"));
+    }
+    "{}".to_owned()
 }
 
 /// Opens streams and never lets go of one.
