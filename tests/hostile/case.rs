@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use crate::crowd::Crowd;
 use crate::guest::{self, Encoding};
+use crate::loading::Loading;
 
 /// One case: attacks of one sort, and what must come of each.
 pub(crate) struct Case {
@@ -32,11 +33,18 @@ pub(crate) struct Case {
     pub(crate) one_cell: bool,
     /// Many calls at once, instead of attacks.
     pub(crate) crowd: Option<Crowd>,
+    /// If it is about loading: what is done, and within which limits.
+    pub(crate) loading: Option<Loading>,
+    /// How large generated guests are.
+    pub(crate) scale: u32,
 }
 
 /// One guest and its expected end.
 pub(crate) struct Attack {
     pub(crate) name: String,
+    /// As the case names it. The guests of cases about loading are made when
+    /// they are needed; their bytes here are none.
+    pub(crate) guest: String,
     pub(crate) bytes: Arc<[u8]>,
     /// Ends of which one must come: a code of `load.…`, or how the call ended.
     pub(crate) expect: Vec<String>,
@@ -53,6 +61,8 @@ pub(crate) struct Attack {
     pub(crate) drive: Drive,
     /// The plugin, if it is to be loaded once for all calls.
     pub(crate) loaded: Option<OnceLock<Arc<Plugin>>>,
+    /// How many compilations it may cost at most, however often it is loaded.
+    pub(crate) compiles: Option<u64>,
     /// The longest until the end is known.
     pub(crate) within: Duration,
 }
@@ -109,6 +119,7 @@ struct File {
     #[serde(default)]
     crowd: Option<Crowd>,
     #[serde(default)]
+    loading: Option<Loading>,
     attack: Vec<Row>,
 }
 
@@ -144,6 +155,8 @@ struct Row {
     drive: Drive,
     #[serde(default)]
     load_once: bool,
+    #[serde(default)]
+    compiles: Option<u64>,
     #[serde(default = "five_seconds")]
     within_ms: u64,
 }
@@ -184,7 +197,7 @@ pub(crate) fn all(scale: u32, wanted: impl Fn(&str) -> bool) -> Vec<Case> {
     let mut cases: Vec<Case> = entries
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_dir())
-        .map(|path| read(&path, &mut made, &wanted))
+        .map(|path| read(&path, &mut made, scale, &wanted))
         .collect();
     cases.sort_by(|a, b| a.id.cmp(&b.id));
     made.retain(|(id, _), _| {
@@ -199,15 +212,17 @@ pub(crate) fn all(scale: u32, wanted: impl Fn(&str) -> bool) -> Vec<Case> {
 /// Guests by case and name.
 pub(crate) type Made = BTreeMap<(String, String), Vec<u8>>;
 
-fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
+fn read(folder: &Path, made: &mut Made, scale: u32, wanted: impl Fn(&str) -> bool) -> Case {
     let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let text = std::fs::read_to_string(folder.join("case.toml"))
         .unwrap_or_else(|error| panic!("{id}/case.toml: {error}"));
     let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{id}: {error}"));
+    let is_loading = file.loading.is_some();
     let attack = |row: Row| {
         let key = (id.clone(), row.guest.clone());
         let bytes = match made.remove(&key) {
             Some(bytes) => bytes,
+            None if is_loading => Vec::new(),
             None => guest::read(folder, &id, &row.guest, row.encoding),
         };
         let bytes = match row.beside {
@@ -215,7 +230,8 @@ fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
             None => bytes,
         };
         Attack {
-            name: row.name.or(row.kind.clone()).unwrap_or(row.guest),
+            name: row.name.or(row.kind.clone()).unwrap_or(row.guest.clone()),
+            guest: row.guest,
             bytes: bytes.into(),
             expect: match row.expect {
                 Expect::One(one) => vec![one],
@@ -230,6 +246,7 @@ fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
             then: row.then,
             drive: row.drive,
             loaded: row.load_once.then(OnceLock::new),
+            compiles: row.compiles,
             within: Duration::from_millis(row.within_ms),
         }
     };
@@ -242,6 +259,8 @@ fn read(folder: &Path, made: &mut Made, wanted: impl Fn(&str) -> bool) -> Case {
         allowance: file.allowance_mib << 20,
         one_cell: file.one_cell,
         crowd: file.crowd,
+        loading: file.loading,
+        scale,
         id: id.clone(),
     };
     if wanted(&case.name()) {

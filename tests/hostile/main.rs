@@ -21,6 +21,8 @@ mod case;
 mod crowd;
 mod guard;
 mod guest;
+mod loading;
+mod made_load;
 mod neighbour;
 mod oracle;
 mod storm;

@@ -21,10 +21,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::canary::{self, Place, Watch};
 use crate::case::{Attack, Case, Drive};
-use crate::guard;
 use crate::neighbour::Neighbour;
 use crate::oracle::{Held, Peak};
 use crate::storm;
+use crate::{guard, loading};
 
 /// What came of an attack.
 pub(crate) struct Came {
@@ -71,13 +71,13 @@ impl Host {
 }
 
 /// The hosts under attack.
-struct Yard {
+pub(crate) struct Yard {
     host: Host,
     /// Room for one cell, each call with the memory of the one before, and 128 MiB
     /// for a tenant.
     one_cell: Host,
     tokio: tokio::runtime::Runtime,
-    neighbour: Arc<Neighbour>,
+    pub(crate) neighbour: Arc<Neighbour>,
     watch: Watch,
     /// One for each call whose cell may still be there.
     meters: Mutex<Vec<Weak<Meter>>>,
@@ -85,7 +85,7 @@ struct Yard {
     calls: AtomicU64,
 }
 
-fn yard() -> &'static Yard {
+pub(crate) fn yard() -> &'static Yard {
     static YARD: OnceLock<Yard> = OnceLock::new();
     YARD.get_or_init(|| {
         let watch = Watch::default();
@@ -214,9 +214,17 @@ fn answer(end: Option<&End<Output>>) -> String {
     }
 }
 
+/// Where calls run.
+pub(crate) fn tokio() -> &'static tokio::runtime::Handle {
+    yard().tokio.handle()
+}
+
 /// One case: alone, many at once, over and over; then everything must be as it
 /// was.
 pub(crate) fn trial(case: &'static Case) -> Result<(), String> {
+    if let Some(loading) = &case.loading {
+        return loading::trial(case, loading);
+    }
     let yard = yard();
     let once = std::env::var_os(guard::ONCE).is_some();
     if let Some(crowd) = case.crowd {

@@ -34,7 +34,7 @@ fn a_worker_compiles_what_it_is_given() {
 #[test]
 fn a_worker_says_what_the_compiler_refused() {
     let output = compile("20", "2048", Stdio::null());
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.status.code(), Some(4));
     assert!(output.stdout.is_empty());
     assert!(!output.stderr.is_empty());
 }

@@ -2,7 +2,7 @@
 //! compiled. Not for people; the host starts it itself.
 
 use clap::Args;
-use hotcell_runtime::compile::{self, CompileLimits, REFUSED};
+use hotcell_runtime::compile::{self, CompileLimits};
 
 use crate::command::{Exit, Problem};
 use crate::screen;
@@ -24,9 +24,9 @@ pub(crate) fn work(args: &WorkerArgs) -> Result<Exit, Problem> {
         ..CompileLimits::default()
     };
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());
-    if let Err(words) = compile::work(limits, input, output) {
-        screen::note(&words);
-        std::process::exit(REFUSED);
+    if let Err(refusal) = compile::work(limits, input, output) {
+        screen::note(&refusal.words);
+        std::process::exit(refusal.code.into());
     }
     Ok(Exit::Done)
 }

@@ -13,8 +13,11 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, setrlimit};
+use hotcell_broker::store::guard::{self, Guard};
+use hotcell_broker::text;
+use rustix::process::{Resource, Rlimit, setpriority_process, setrlimit};
 use tokio::time::Instant;
+use wasmparser::Validator;
 use wasmtime::Engine;
 
 use crate::runtime::engine_hash;
@@ -58,65 +61,125 @@ impl Default for CompileLimits {
     }
 }
 
+/// What compiling took more of than it may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Exceeded {
+    /// Processor time, in seconds.
+    #[error("{0} s of processor time")]
+    Cpu(u64),
+    /// Address space, in MiB.
+    #[error("{0} MiB of memory")]
+    Memory(u64),
+    /// Wall clock, in milliseconds.
+    #[error("{0} ms")]
+    Wall(u128),
+    /// Compiled code, in MiB.
+    #[error("{0} MiB of code")]
+    Output(u64),
+}
+
 /// Why there is no compiled code.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum CompileError {
-    /// The compiler refused the component.
+    /// It is not valid.
     #[error("{0}")]
-    Refused(String),
+    Invalid(String),
+    /// It needs a feature of WebAssembly that is switched off.
+    #[error("it needs the feature {0}, which is switched off")]
+    Feature(String),
+    /// It is valid, and the compiler does not take it.
+    #[error("{0}")]
+    Unsupported(String),
     /// It took more than it may.
     #[error("compiling it took more than {0}")]
-    Limit(String),
+    Limit(Exceeded),
     /// The worker could not be started or broke: ours, not the plugin's.
     #[error("the compile worker failed: {0}")]
     Worker(String),
 }
 
+/// Why a worker ends without code: an exit code and words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Tells the sorts apart: 3 to 5. Panics end with 101, our own failures with
+    /// 1.
+    pub code: u8,
+    /// What the compiler or the validator said, or the feature's name.
+    pub words: String,
+}
+
+const UNSUPPORTED: u8 = 3;
+const INVALID: u8 = 4;
+const FEATURE: u8 = 5;
+
 /// The worker: reads a component, writes compiled code and, behind it, the hash
-/// of the engine that made it. `Err` is what the compiler said.
+/// of the engine that made it.
 pub fn work(
     limits: CompileLimits,
     mut input: impl Read,
     mut output: impl Write,
-) -> Result<(), String> {
-    confine(limits).map_err(|error| format!("the limits cannot be set: {error}"))?;
+) -> Result<(), Refusal> {
+    let ours = |words: String| Refusal { code: 1, words };
+    confine(limits).map_err(|error| ours(format!("the limits cannot be set: {error}")))?;
     let mut component = Vec::new();
     let most = MAX_COMPONENT_BYTES as u64;
     input
         .by_ref()
         .take(most)
         .read_to_end(&mut component)
-        .map_err(|error| error.to_string())?;
-    let engine = settings::compiling_engine().map_err(|error| format!("{error:#}"))?;
+        .map_err(|error| ours(error.to_string()))?;
+    let engine = settings::compiling_engine().map_err(|error| ours(format!("{error:#}")))?;
     let artifact = precompile(&engine, &component)?;
     output
         .write_all(&artifact)
         .and_then(|()| output.write_all(&engine_hash(&engine).to_le_bytes()))
         .and_then(|()| output.flush())
-        .map_err(|error| error.to_string())
+        .map_err(|error| ours(error.to_string()))
 }
 
+/// Compiling can wait, though not for ever; guests that are being called cannot.
+const NICE: i32 = 5;
+
 /// No more processor time, address space or open files than needed; no file
-/// can be written and no core dumped.
+/// can be written and no core dumped; behind everything else that runs.
 fn confine(limits: CompileLimits) -> io::Result<()> {
     let to = |most: u64| Rlimit {
         current: Some(most),
         maximum: Some(most),
     };
-    setrlimit(Resource::Cpu, to(limits.cpu_seconds))?;
-    setrlimit(Resource::As, to(limits.memory_mib << 20))?;
+    if Guard::CompileCpu.on() {
+        setrlimit(Resource::Cpu, to(limits.cpu_seconds))?;
+    }
+    if Guard::CompileMemory.on() {
+        setrlimit(Resource::As, to(limits.memory_mib << 20))?;
+    }
     setrlimit(Resource::Fsize, to(0))?;
     setrlimit(Resource::Nofile, to(16))?;
     setrlimit(Resource::Core, to(0))?;
+    setpriority_process(None, NICE)?;
     Ok(())
 }
 
-fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, String> {
+fn precompile(engine: &Engine, component: &[u8]) -> Result<Vec<u8>, Refusal> {
     // The compiler is large and the bytes are a stranger's: a panic in it is
     // that stranger's refusal.
-    catch_unwind(AssertUnwindSafe(|| engine.precompile_component(component)))
-        .map_err(|_| "the compiler gave up".to_owned())?
-        .map_err(|error| format!("{error:#}"))
+    let compiled = catch_unwind(AssertUnwindSafe(|| engine.precompile_component(component)));
+    let words = match compiled {
+        Ok(Ok(artifact)) => return Ok(artifact),
+        Ok(Err(error)) => format!("{error:#}"),
+        Err(_) => "the compiler gave up".to_owned(),
+    };
+    // Why not, in types and not in words: the compiler has only words.
+    let mut validator = Validator::new_with_features(settings::features());
+    let validated = catch_unwind(AssertUnwindSafe(|| validator.validate_all(component)));
+    let (code, words) = match validated {
+        Ok(Err(error)) => match error.missing_wasm_feature() {
+            Some(feature) => (FEATURE, settings::feature_names(feature)),
+            None => (INVALID, error.to_string()),
+        },
+        _ => (UNSUPPORTED, words),
+    };
+    Err(Refusal { code, words })
 }
 
 impl Compiler {
@@ -128,9 +191,20 @@ impl Compiler {
         limits: CompileLimits,
     ) -> Result<Vec<u8>, CompileError> {
         match self {
-            Compiler::InProcess => precompile(engine, component).map_err(CompileError::Refused),
+            Compiler::InProcess => precompile(engine, component).map_err(refused),
             Compiler::Child(program) => in_child(program, engine, component, limits),
         }
+    }
+}
+
+fn refused(refusal: Refusal) -> CompileError {
+    // It quotes names out of the component.
+    let words = text::line(&refusal.words, text::LINE);
+    match refusal.code {
+        UNSUPPORTED => CompileError::Unsupported(words),
+        INVALID => CompileError::Invalid(words),
+        FEATURE => CompileError::Feature(words),
+        _ => CompileError::Worker(words),
     }
 }
 
@@ -147,6 +221,7 @@ fn in_child(
         .args(["--memory-mib", &limits.memory_mib.to_string()])
         // Nothing of the operator's is a compiler's business.
         .env_clear()
+        .envs(guard::switch())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -154,14 +229,12 @@ fn in_child(
         .map_err(ours)?;
     let told = talk(child, component, limits).map_err(ours)?;
     if told.late {
-        return Err(CompileError::Limit(format!("{} s", limits.wall.as_secs())));
+        let wall = Exceeded::Wall(limits.wall.as_millis());
+        return Err(CompileError::Limit(wall));
     }
     let mut artifact = told.output;
-    if artifact.len() as u64 > limits.output_mib << 20 {
-        return Err(CompileError::Limit(format!(
-            "{} MiB of code",
-            limits.output_mib
-        )));
+    if artifact.len() as u64 > limits.most_output() {
+        return Err(CompileError::Limit(Exceeded::Output(limits.output_mib)));
     }
     let hash = artifact
         .len()
@@ -176,20 +249,16 @@ fn in_child(
 
 /// What a worker that did not succeed died of.
 fn failure(status: ExitStatus, words: String, limits: CompileLimits) -> CompileError {
-    match (status.code(), signal(status)) {
-        (Some(REFUSED), _) => CompileError::Refused(words),
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match (code, signal(status)) {
+        (Some(code @ (UNSUPPORTED | INVALID | FEATURE)), _) => refused(Refusal { code, words }),
         // Killed for its processor time: SIGXCPU, or SIGKILL at the hard limit.
-        (_, Some(24 | 9)) => {
-            CompileError::Limit(format!("{} s of processor time", limits.cpu_seconds))
-        }
+        (_, Some(24 | 9)) => CompileError::Limit(Exceeded::Cpu(limits.cpu_seconds)),
         // Aborted: what Rust does when memory cannot be had.
-        (_, Some(6)) => CompileError::Limit(format!("{} MiB of memory", limits.memory_mib)),
+        (_, Some(6)) => CompileError::Limit(Exceeded::Memory(limits.memory_mib)),
         _ => CompileError::Worker(format!("{status}: {words}")),
     }
 }
-
-/// The exit code with which a worker says that the compiler refused.
-pub const REFUSED: i32 = 3;
 
 #[cfg(unix)]
 fn signal(status: ExitStatus) -> Option<i32> {
@@ -209,33 +278,55 @@ struct Told {
     late: bool,
 }
 
+/// A worker that does not outlive what waits for it, however that ends.
+struct Worker(Child);
+
+impl Worker {
+    fn end(&mut self) -> io::Result<ExitStatus> {
+        self.0.kill()?;
+        self.0.wait()
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        // It has mostly ended by itself: then this does nothing.
+        drop(self.end());
+    }
+}
+
 /// Feeds the worker and reads what it says, for no longer than the wall clock
 /// allows and no more than the output may be.
-fn talk(mut child: Child, component: &[u8], limits: CompileLimits) -> io::Result<Told> {
+fn talk(child: Child, component: &[u8], limits: CompileLimits) -> io::Result<Told> {
+    let mut worker = Worker(child);
     let pipe = || io::Error::other("the worker has no pipes");
-    let mut stdin = child.stdin.take().ok_or_else(pipe)?;
-    let stdout = child.stdout.take().ok_or_else(pipe)?;
-    let stderr = child.stderr.take().ok_or_else(pipe)?;
-    let ends = Instant::now() + limits.wall;
+    let mut stdin = worker.0.stdin.take().ok_or_else(pipe)?;
+    let stdout = worker.0.stdout.take().ok_or_else(pipe)?;
+    let stderr = worker.0.stderr.take().ok_or_else(pipe)?;
+    let wall = limits.wall_clock();
+    let ends = Instant::now() + wall;
     std::thread::scope(|scope| {
+        // Dropped before the threads are waited for, so that nothing they read
+        // from or write to stays open.
+        let mut worker = worker;
+        let thread = || std::thread::Builder::new().name("hotcell-compile".to_owned());
         // A worker that dies early closes the pipe; why, its status says.
-        scope.spawn(move || drop(stdin.write_all(component)));
+        thread().spawn_scoped(scope, move || drop(stdin.write_all(component)))?;
         let (send, ended) = mpsc::channel();
-        let output = scope.spawn(move || {
+        let output = thread().spawn_scoped(scope, move || {
             // One byte more than may be, which closes the pipe on the rest.
-            let output = read(stdout, (limits.output_mib << 20) + 9);
+            let output = read(stdout, limits.most_output().saturating_add(9));
             let _nobody_waits = send.send(());
             output
-        });
-        let words = scope.spawn(move || read(stderr, 8 * 1024));
-        let mut late = ended.recv_timeout(limits.wall).is_err();
+        })?;
+        let words = thread().spawn_scoped(scope, move || read(stderr, 8 * 1024))?;
+        let mut late = ended.recv_timeout(wall).is_err();
         // The output has ended, so the worker is about to: unless it lingers.
         let status = loop {
             if late {
-                child.kill()?;
-                break child.wait()?;
+                break worker.end()?;
             }
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = worker.0.try_wait()? {
                 break status;
             }
             late = Instant::now() >= ends;
@@ -250,6 +341,23 @@ fn talk(mut child: Child, component: &[u8], limits: CompileLimits) -> io::Result
             late,
         })
     })
+}
+
+impl CompileLimits {
+    fn wall_clock(&self) -> Duration {
+        match Guard::CompileWall.on() {
+            true => self.wall,
+            false => Duration::from_secs(3_600),
+        }
+    }
+
+    /// Bytes of compiled code.
+    fn most_output(&self) -> u64 {
+        match Guard::CompileOutput.on() {
+            true => self.output_mib << 20,
+            false => u64::MAX,
+        }
+    }
 }
 
 /// What comes out of a pipe, up to a bound.
@@ -314,6 +422,8 @@ mod tests {
             ("printf 'code12345678'", "it is of another build"),
             ("exit 0", "it is of another build"),
             ("echo 'type mismatch' >&2; exit 3", "type mismatch"),
+            ("echo 'bad magic' >&2; exit 4", "bad magic"),
+            ("echo 'gc' >&2; exit 5", "the feature gc"),
             ("kill -9 $$", "more than 20 s of processor time"),
             ("kill -6 $$", "more than 2048 MiB of memory"),
             ("exit 7", "the compile worker failed"),
@@ -321,8 +431,8 @@ mod tests {
                 "while :; do echo 'more and more of it'; done",
                 "more than 1 MiB of code",
             ),
-            ("kill -STOP $$", "more than 1 s"),
-            ("exec >&-; kill -STOP $$", "more than 1 s"),
+            ("kill -STOP $$", "more than 1000 ms"),
+            ("exec >&-; kill -STOP $$", "more than 1000 ms"),
         ];
         for (script, words) in table {
             let error = played(script).unwrap_err();

@@ -17,6 +17,7 @@ pub mod manifest;
 mod plugin;
 mod precheck;
 mod providers;
+mod queue;
 mod random;
 mod runtime;
 mod settings;
@@ -30,6 +31,7 @@ pub mod world;
 
 pub use end::{End, Limit};
 pub use hotcell_broker as broker;
+pub use load::{LOAD_WITHIN, LOCAL};
 pub use log::TOTAL as LOG_BYTES;
 pub use plugin::{CallLimits, Inspection, LoadError, Plugin, inspect};
 pub use precheck::TooMuch;

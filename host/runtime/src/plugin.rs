@@ -10,15 +10,18 @@ use std::time::Duration;
 
 use hotcell_broker::bulkhead::Room;
 use hotcell_broker::store::Digest;
+use hotcell_broker::store::guard::Guard;
+use hotcell_broker::text;
 use wasmparser::{Encoding, Parser, Payload};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
 use crate::bindings::{agent, aggregator, model, tool, validator};
 use crate::cell::State;
-use crate::compile::CompileError;
+use crate::compile::{CompileError, Exceeded};
 use crate::manifest::{self, Kind, Limits, Manifest, ManifestError, SECTION};
 use crate::precheck::{self, PrecheckError, TooMuch};
+use crate::queue::SentAway;
 use crate::settings::{DEFAULT_DEADLINE_MS, DEFAULT_FUEL, DEFAULT_MEMORY_MIB, MAX_COMPONENT_BYTES};
 use crate::world::{self, Surface, WorldError};
 
@@ -66,6 +69,9 @@ pub enum LoadError {
     /// It cannot be compiled.
     #[error("it cannot be compiled: {0}")]
     Compile(#[from] CompileError),
+    /// Too many others are waiting to be compiled.
+    #[error("it was not compiled: {0}; try again later")]
+    Queue(SentAway),
     /// It cannot be linked.
     #[error("it cannot be linked: {0}")]
     Link(String),
@@ -81,15 +87,28 @@ impl LoadError {
             | LoadError::CoreModule => "load.kind",
             LoadError::Precompiled => "load.precompiled",
             LoadError::Invalid(_) => "load.invalid",
+            LoadError::TooMuch(TooMuch {
+                what: precheck::INSTANCES,
+                ..
+            }) => "load.too-many-instances",
             LoadError::TooMuch(_) => "load.too-much",
             LoadError::NoManifest | LoadError::Manifests(_) | LoadError::Manifest(_) => {
                 "load.manifest"
             }
+            LoadError::World(WorldError::Undecodable(_)) => "load.invalid",
+            LoadError::World(WorldError::Contract(_)) => "load.host",
+            LoadError::World(error) if error.denies() => "load.denied-import",
             LoadError::World(_) => "load.world",
             LoadError::Limits(_) => "load.limits",
-            LoadError::Compile(CompileError::Refused(_)) => "load.unsupported",
-            LoadError::Compile(CompileError::Limit(_)) => "load.compile-limit",
-            LoadError::Compile(CompileError::Worker(_)) => "load.host",
+            LoadError::Compile(error) => match error {
+                CompileError::Invalid(_) => "load.invalid",
+                CompileError::Feature(_) => "load.feature-disabled",
+                CompileError::Unsupported(_) => "load.unsupported",
+                CompileError::Limit(Exceeded::Output(_)) => "load.artifact-limit",
+                CompileError::Limit(_) => "load.compile-limit",
+                CompileError::Worker(_) => "load.host",
+            },
+            LoadError::Queue(_) => "load.queue-full",
             LoadError::Link(_) => "load.link",
         }
     }
@@ -99,9 +118,14 @@ impl From<PrecheckError> for LoadError {
     fn from(error: PrecheckError) -> LoadError {
         match error {
             PrecheckError::TooMuch(much) => LoadError::TooMuch(much),
-            PrecheckError::Invalid(error) => LoadError::Invalid(error.to_string()),
+            PrecheckError::Invalid(error) => invalid(&error),
         }
     }
+}
+
+/// What a parser says, which may quote names out of the component.
+fn invalid(error: &wasmparser::BinaryReaderError) -> LoadError {
+    LoadError::Invalid(text::line(&error.to_string(), text::LINE))
 }
 
 /// What can be told about a component without running or compiling it.
@@ -140,15 +164,16 @@ fn find_manifest(bytes: &[u8]) -> Result<(&[u8], usize), LoadError> {
     match bytes {
         [] => return Err(LoadError::Empty),
         _ if bytes.len() > MAX_COMPONENT_BYTES => return Err(LoadError::TooLarge(bytes.len())),
-        _ if Engine::detect_precompiled(bytes).is_some() => return Err(LoadError::Precompiled),
+        _ if Guard::Precompiled.on() && Engine::detect_precompiled(bytes).is_some() => {
+            return Err(LoadError::Precompiled);
+        }
         _ if !bytes.starts_with(b"\0asm") => return Err(LoadError::NotWasm),
         _ => {}
     }
-    let invalid = |error: wasmparser::BinaryReaderError| LoadError::Invalid(error.to_string());
     let mut found = Vec::new();
     let mut core_modules = 0;
     for (at, payload) in Parser::new(0).parse_all(bytes).enumerate() {
-        match payload.map_err(invalid)? {
+        match payload.map_err(|error| invalid(&error))? {
             Payload::Version {
                 encoding: Encoding::Module,
                 ..

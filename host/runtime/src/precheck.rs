@@ -12,6 +12,7 @@
 //! runtimes (CPython: 18 MB, some 10 000 functions). The costs beside them were
 //! measured with wasmtime 48 on two cores.
 
+use hotcell_broker::store::guard::Guard;
 use wasmparser::{
     BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
     ComponentOuterAliasKind, ComponentTypeRef, ElementItems, Encoding, FunctionBody, Instance,
@@ -20,6 +21,8 @@ use wasmparser::{
 
 /// Types of one module. 100 000 distinct ones take 6 s and 0.7 GiB.
 const TYPES: u64 = 20_000;
+/// Imports of one module or component. Honest ones have some dozens.
+const IMPORTS: u64 = 5_000;
 /// Functions of one module. 300 000 empty ones take 8 s and 1.6 GiB.
 const FUNCTIONS: u64 = 100_000;
 /// Globals of one module. A million cost 15 MiB of the host for each instance.
@@ -66,8 +69,15 @@ pub(crate) enum PrecheckError {
     Invalid(#[from] BinaryReaderError),
 }
 
+/// What [`TooMuch`] says of [`EXPANDED_INSTANCES`].
+pub(crate) const INSTANCES: &str = "instances";
+
 fn bound(what: &'static str, count: u64, most: u64) -> Result<(), TooMuch> {
-    if count > most {
+    let guard = match what {
+        INSTANCES => Guard::ExpandedInstances,
+        _ => Guard::Precheck,
+    };
+    if count > most && guard.on() {
         Err(TooMuch { what, count, most })
     } else {
         Ok(())
@@ -104,6 +114,7 @@ pub(crate) fn check(component: &[u8]) -> Result<(), PrecheckError> {
 struct Level {
     is_component: bool,
     types: u64,
+    imports: u64,
     functions: u64,
     globals: u64,
     table_targets: u64,
@@ -117,7 +128,7 @@ fn close(open: &mut Vec<Level>) -> Result<(), TooMuch> {
     let Some(level) = open.pop() else {
         return Ok(());
     };
-    bound("instances", level.instances, EXPANDED_INSTANCES)?;
+    bound(INSTANCES, level.instances, EXPANDED_INSTANCES)?;
     if let (true, Some(outer)) = (level.is_component, open.last_mut()) {
         outer.components.push(level.instances);
     }
@@ -129,6 +140,7 @@ impl Level {
         Level {
             is_component,
             types: 0,
+            imports: 0,
             functions: 0,
             globals: 0,
             table_targets: 0,
@@ -167,7 +179,7 @@ impl Level {
                         self.instances += 1;
                     }
                 }
-                bound("instances", self.instances, EXPANDED_INSTANCES)?;
+                bound(INSTANCES, self.instances, EXPANDED_INSTANCES)?;
             }
             Payload::ComponentInstanceSection(instances) => {
                 for instance in instances {
@@ -179,7 +191,7 @@ impl Level {
                         let of = self.components.get(component_index as usize);
                         let of = of.copied().unwrap_or(u64::MAX);
                         self.instances = self.instances.saturating_add(of);
-                        bound("instances", self.instances, EXPANDED_INSTANCES)?;
+                        bound(INSTANCES, self.instances, EXPANDED_INSTANCES)?;
                     }
                 }
             }
@@ -190,7 +202,9 @@ impl Level {
                     }
                 }
             }
+            Payload::ImportSection(imports) => self.imports(imports.count())?,
             Payload::ComponentImportSection(imports) => {
+                self.imports(imports.count())?;
                 for import in imports {
                     if let ComponentTypeRef::Component(_) = import?.ty {
                         self.components.push(u64::MAX);
@@ -200,6 +214,13 @@ impl Level {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Level {
+    fn imports(&mut self, count: u32) -> Result<(), TooMuch> {
+        self.imports += u64::from(count);
+        bound("imports", self.imports, IMPORTS)
     }
 }
 

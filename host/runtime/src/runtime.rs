@@ -11,17 +11,18 @@ use hotcell_broker::store::guard::Guard;
 use hotcell_broker::{Broker, Caller, llm, tool};
 use tokio::task::JoinHandle;
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component, Linker};
 
 use crate::bindings::capability;
 use crate::bindings::types::Subject;
 use crate::cell::{self, Ask, Shared, State, Told};
-use crate::compile::Compiler;
+use crate::compile::{CompileError, CompileLimits, Compiler};
 use crate::end::{End, Limit};
 use crate::imports::llm::{error_to_host, request_to_guest, response_to_host, spec_to_host};
 use crate::imports::tools::call_to_guest;
 use crate::limits::Tenants;
 use crate::plugin::Plugin;
+use crate::queue::Queue;
 use crate::settings::{self, Settings, TICK};
 use crate::tape::Tape;
 use crate::task::{Ballot, Decision, Output, Task, Verdict};
@@ -52,6 +53,8 @@ pub struct Runtime {
     /// other settings, has another name.
     pub(crate) engine_hash: u64,
     pub(crate) compiler: Compiler,
+    pub(crate) compile: CompileLimits,
+    pub(crate) queue: Queue<Result<Component, CompileError>>,
     pub(crate) max_memory_mib: u32,
     pub(crate) compiled: AtomicU64,
     pub(crate) room: Room,
@@ -81,6 +84,8 @@ impl Runtime {
         Ok(Runtime {
             engine_hash: engine_hash(&engine),
             compiler: settings.compiler.clone(),
+            compile: settings.compile,
+            queue: Queue::new(settings.compile_places),
             sealed,
             with_wasi,
             artifacts,

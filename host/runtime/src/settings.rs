@@ -7,10 +7,10 @@ use hotcell_broker::bulkhead::Room;
 use hotcell_broker::store::guard::Guard;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, OptLevel,
-    PoolingAllocationConfig, RegallocAlgorithm, Strategy,
+    PoolingAllocationConfig, RegallocAlgorithm, Strategy, WasmFeatures,
 };
 
-use crate::compile::Compiler;
+use crate::compile::{CompileLimits, Compiler};
 
 /// One epoch: the grain of deadlines and of cancellation, 10 ms.
 pub const TICK: std::time::Duration = std::time::Duration::from_millis(10);
@@ -70,6 +70,11 @@ pub struct Settings {
     pub artifacts: Option<PathBuf>,
     /// Where strangers' components are compiled.
     pub compiler: Compiler,
+    /// What compiling one of them may use.
+    pub compile: CompileLimits,
+    /// How many are compiled at once: at least 2. Each uses all processors, so
+    /// more help little; the last place is never a tenant's second.
+    pub compile_places: usize,
 }
 
 impl Default for Settings {
@@ -83,6 +88,8 @@ impl Default for Settings {
             max_memory_mib: 256,
             artifacts: None,
             compiler: Compiler::InProcess,
+            compile: CompileLimits::default(),
+            compile_places: std::thread::available_parallelism().map_or(2, |it| it.get().max(2)),
         }
     }
 }
@@ -128,15 +135,8 @@ fn config() -> Config {
     config.cranelift_nan_canonicalization(true);
     config.relaxed_simd_deterministic(true);
 
-    // Every proposal that our guests do not need is attack surface. Multi-memory
-    // stays on: without it wasmtime aborts on ordinary JavaScript components.
-    config.wasm_component_model(true);
-    config.wasm_multi_memory(true);
-    config.wasm_memory64(false);
-    config.wasm_tail_call(false);
-    config.wasm_relaxed_simd(false);
-    config.wasm_custom_page_sizes(false);
-    config.wasm_wide_arithmetic(false);
+    config.wasm_features(WasmFeatures::all().difference(features()), false);
+    config.wasm_features(features(), true);
     config.shared_memory(false);
     config.gc_support(false);
     config.concurrency_support(false);
@@ -155,6 +155,35 @@ fn config() -> Config {
     config.wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Disable);
 
     config
+}
+
+/// Every proposal that our guests do not need is attack surface. Multi-memory
+/// stays on: without it wasmtime aborts on ordinary JavaScript components.
+pub(crate) fn features() -> WasmFeatures {
+    let needed = WasmFeatures::WASM2
+        .union(WasmFeatures::EXTENDED_CONST)
+        .union(WasmFeatures::MULTI_MEMORY)
+        .union(WasmFeatures::COMPONENT_MODEL)
+        .difference(WasmFeatures::GC_TYPES);
+    match Guard::Features.on() {
+        true => needed,
+        false => needed
+            .union(WasmFeatures::MEMORY64)
+            .union(WasmFeatures::TAIL_CALL)
+            .union(WasmFeatures::RELAXED_SIMD)
+            .union(WasmFeatures::WIDE_ARITHMETIC)
+            .union(WasmFeatures::CUSTOM_PAGE_SIZES),
+    }
+}
+
+/// The names of features, for the operator: `memory64`, `tail-call`.
+pub(crate) fn feature_names(features: WasmFeatures) -> String {
+    let name = |(name, _): (&str, WasmFeatures)| name.to_lowercase().replace('_', "-");
+    features
+        .iter_names()
+        .map(name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn pool(settings: &Settings) -> PoolingAllocationConfig {

@@ -6,7 +6,8 @@
 //! contract's types. The first difference inside a type is named by its path,
 //! so that an author knows what to change.
 
-use hotcell_broker::Capability;
+use hotcell_broker::store::guard::Guard;
+use hotcell_broker::{Capability, text};
 use serde::Serialize;
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{
@@ -180,12 +181,28 @@ pub enum WorldError {
     },
 }
 
+impl WorldError {
+    /// Whether the component asks for something that its world has not.
+    pub fn denies(&self) -> bool {
+        let is_import = |it: &Mismatch| matches!(it, Mismatch::Import { .. });
+        match self {
+            WorldError::Mismatch { mismatches, .. } => mismatches.iter().any(is_import),
+            _ => false,
+        }
+    }
+}
+
+/// So many differences are told, so that all fit into one line.
+const TOLD: usize = 20;
+
 fn join(mismatches: &[Mismatch]) -> String {
-    mismatches
-        .iter()
-        .map(Mismatch::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    let told = mismatches.iter().take(TOLD);
+    let told = told.map(|it| text::line(&it.to_string(), text::LINE / TOLD));
+    let mut told = told.collect::<Vec<_>>().join("; ");
+    if let Some(more @ 1..) = mismatches.len().checked_sub(TOLD) {
+        told.push_str(&format!("; and {more} more"));
+    }
+    told
 }
 
 /// Decodes a component's surface and checks it against its kind's world. Costs
@@ -194,7 +211,7 @@ pub fn check(component: &[u8], kind: Kind) -> Result<Surface, WorldError> {
     let theirs = decode_component(component)?;
     let ours = contract(kind).map_err(|error| WorldError::Contract(error.to_string()))?;
     let mismatches = compare(&theirs, &ours, kind);
-    if mismatches.is_empty() {
+    if mismatches.is_empty() || !Guard::World.on() {
         Ok(surface(&theirs))
     } else {
         Err(WorldError::Mismatch { kind, mismatches })
@@ -241,7 +258,7 @@ impl Worldly {
 }
 
 fn decode_component(component: &[u8]) -> Result<Worldly, WorldError> {
-    let refuse = |text: String| WorldError::Undecodable(text);
+    let refuse = |words: String| WorldError::Undecodable(text::line(&words, text::LINE));
     // The decoder is not ours and the bytes are a stranger's: a panic in it
     // must not take the host down.
     let decoded = std::panic::catch_unwind(|| decode(component))

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
+use crate::guard::Guard;
+
 type Seal = Hmac<Sha256>;
 
 /// Bytes of the seal in front of every stored artefact.
@@ -61,7 +63,10 @@ impl Artifacts {
     pub fn get(&self, name: &str) -> Option<Vec<u8>> {
         let mut bytes = fs::read(self.path(name)).ok()?;
         let (seal, artifact) = bytes.split_at_checked(SEAL)?;
-        self.seal(name, artifact)?.verify_slice(seal).ok()?;
+        let sealed = self.seal(name, artifact)?.verify_slice(seal);
+        if sealed.is_err() && Guard::ArtifactSeal.on() {
+            return None;
+        }
         bytes.drain(..SEAL);
         Some(bytes)
     }

@@ -76,6 +76,32 @@ guards! {
     Numbers = "numbers",
     /// A guest has so much stack.
     Stack = "stack",
+    /// Compiled code is taken from nobody.
+    Precompiled = "precompiled",
+    /// What would take too much to compile is refused by counting.
+    Precheck = "precheck",
+    /// Instances are counted as often as they come to be.
+    ExpandedInstances = "expanded-instances",
+    /// A component keeps to its world.
+    World = "world",
+    /// Proposals that guests do not need are off.
+    Features = "features",
+    /// A compiler has so much processor time.
+    CompileCpu = "compile-cpu",
+    /// A compiler has so much address space.
+    CompileMemory = "compile-memory",
+    /// A compiler is killed after so much time.
+    CompileWall = "compile-wall",
+    /// A compiler makes so much code.
+    CompileOutput = "compile-output",
+    /// So many of one tenant wait for a compiler.
+    CompileQueue = "compile-queue",
+    /// Places at the compiler are shared fairly between tenants.
+    CompileFair = "compile-fair",
+    /// The same bytes are compiled once.
+    CompileOnce = "compile-once",
+    /// An artefact is used only under this host's seal.
+    ArtifactSeal = "artifact-seal",
 }
 
 impl Guard {
@@ -89,14 +115,8 @@ impl Guard {
 
     /// Whether it is to be enforced: not if [`SWITCH`] names it.
     #[cfg(feature = "switches")]
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "in tests alone, and a guard has no caller that could pass it in"
-    )]
     pub fn on(self) -> bool {
-        use std::sync::LazyLock;
-        static OFF: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(SWITCH).ok());
-        OFF.as_deref() != Some(self.name())
+        off() != Some(self.name())
     }
 }
 
@@ -104,3 +124,27 @@ impl Guard {
 /// `switches`: tests only.
 #[cfg(feature = "switches")]
 pub const SWITCH: &str = "HOTCELL_GUARD_OFF";
+
+/// The guard that is left out.
+#[cfg(feature = "switches")]
+fn off() -> Option<&'static str> {
+    use std::sync::LazyLock;
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "in tests alone, and a guard has no caller that could pass it in"
+    )]
+    static OFF: LazyLock<Option<String>> = LazyLock::new(|| std::env::var(SWITCH).ok());
+    OFF.as_deref()
+}
+
+/// The same for a process that this one starts with an empty environment.
+#[cfg(feature = "switches")]
+pub fn switch() -> Option<(&'static str, &'static str)> {
+    off().map(|word| (SWITCH, word))
+}
+
+/// Without the feature `switches` there is nothing to hand on.
+#[cfg(not(feature = "switches"))]
+pub const fn switch() -> Option<(&'static str, &'static str)> {
+    None
+}
