@@ -120,6 +120,7 @@ struct File {
     crowd: Option<Crowd>,
     #[serde(default)]
     loading: Option<Loading>,
+    #[serde(default)]
     attack: Vec<Row>,
 }
 
