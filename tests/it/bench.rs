@@ -96,3 +96,25 @@ fn bench_limits_tells_of_each_limit_how_far_over_it_bites() {
     // A cap that lets more through is no cap.
     assert_eq!(limits[3]["over"]["max"], 0);
 }
+
+#[test]
+fn bench_neighbours_calls_a_good_agent_beside_hostile_ones() {
+    let args = [
+        "neighbours",
+        "--hostile",
+        "4",
+        "--rate",
+        "5",
+        "--seconds",
+        "1",
+    ];
+    let said = ["good agent, crowded", "health", "errors", "hostile agents"];
+    let sheet = bench(&args, PROBE, &said);
+    for phase in ["alone", "crowded"] {
+        assert_eq!(sheet[phase]["calls"], 5, "{sheet:#}");
+        assert_eq!(sheet[phase]["errors"], 0, "{sheet:#}");
+    }
+    let ends = sheet["hostile_ends"].as_object().unwrap();
+    assert!(!ends.contains_key("host"), "{sheet:#}");
+    assert!(!ends.is_empty(), "{sheet:#}");
+}

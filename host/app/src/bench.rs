@@ -8,6 +8,7 @@
 mod density;
 mod host;
 mod limits;
+mod neighbours;
 mod runaway;
 mod sheet;
 mod step;
@@ -30,6 +31,8 @@ enum What {
     Density(density::DensityArgs),
     /// Guests that run into each limit: how far over it bites, and what that costs
     Limits(limits::LimitsArgs),
+    /// A good agent alone, and beside hostile ones of another tenant
+    Neighbours(neighbours::NeighboursArgs),
     /// Endless loops with deadlines, many at once: how late each is stopped
     Runaway(runaway::RunawayArgs),
 }
@@ -39,6 +42,7 @@ pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
         What::Step(args) => sheet::print(&step::step(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),
         What::Limits(args) => sheet::print(&limits::limits(args)?, output),
+        What::Neighbours(args) => sheet::print(&neighbours::neighbours(args)?, output),
         What::Runaway(args) => sheet::print(&runaway::runaway(args)?, output),
     }
 }

@@ -125,7 +125,8 @@ async fn hold(bytes: &[u8], agents: u32, latency: Duration) -> Result<InFlight, 
     let runs: Vec<_> = (0..agents)
         .map(|_| {
             let engine = Arc::clone(&engine);
-            tokio::spawn(async move { engine.run(record(), CancellationToken::new()).await })
+            host.cells
+                .spawn(async move { engine.run(record(), CancellationToken::new()).await })
         })
         .collect();
     let ended = tokio::spawn(async move {

@@ -81,6 +81,8 @@ impl Host {
                 concurrency: cells,
                 queue: 1_000_000,
             },
+            // Thousands of agents of one tenant are what is measured.
+            tenant_memory_mib: 1 << 20,
             // As everywhere: what compiling takes is not this process's.
             compiler: Compiler::Child(wire::this_program().map_err(|e| e.report.to_string())?),
             ..Settings::default()

@@ -56,11 +56,6 @@ impl Guest for Probe {
             "hold-streams" => hold_streams()?,
             "spin" => spin(),
             "grow" => grow(),
-            "grow-and-wait" => {
-                let held = core::hint::black_box(vec![1_u8; 32 << 20]);
-                ask(&task.input)?;
-                held.len().to_string()
-            }
             "trap" => core::arch::wasm32::unreachable(),
             "recurse" => recurse(u64::from(task.iteration)).to_string(),
             "not-json" => "this is {not JSON".to_owned(),
