@@ -13,6 +13,7 @@ use serde::Deserialize;
 use crate::crowd::Crowd;
 use crate::guest::{self, Encoding};
 use crate::loading::Loading;
+use crate::net;
 
 /// One case: attacks of one sort, and what must come of each.
 pub(crate) struct Case {
@@ -63,6 +64,8 @@ pub(crate) struct Attack {
     pub(crate) loaded: Option<OnceLock<Arc<Plugin>>>,
     /// How many compilations it may cost at most, however often it is loaded.
     pub(crate) compiles: Option<u64>,
+    /// The longest that one HTTP request may take.
+    pub(crate) http: Duration,
     /// The longest until the end is known.
     pub(crate) within: Duration,
 }
@@ -159,6 +162,8 @@ struct Row {
     #[serde(default)]
     compiles: Option<u64>,
     #[serde(default = "five_seconds")]
+    http_ms: u64,
+    #[serde(default = "five_seconds")]
     within_ms: u64,
 }
 
@@ -217,6 +222,7 @@ fn read(folder: &Path, made: &mut Made, scale: u32, wanted: impl Fn(&str) -> boo
     let id = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let text = std::fs::read_to_string(folder.join("case.toml"))
         .unwrap_or_else(|error| panic!("{id}/case.toml: {error}"));
+    let text = net::with_ports(&text);
     let file: File = toml::from_str(&text).unwrap_or_else(|error| panic!("{id}: {error}"));
     let is_loading = file.loading.is_some();
     let attack = |row: Row| {
@@ -248,6 +254,7 @@ fn read(folder: &Path, made: &mut Made, scale: u32, wanted: impl Fn(&str) -> boo
             drive: row.drive,
             loaded: row.load_once.then(OnceLock::new),
             compiles: row.compiles,
+            http: Duration::from_millis(row.http_ms),
             within: Duration::from_millis(row.within_ms),
         }
     };

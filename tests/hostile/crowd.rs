@@ -104,7 +104,7 @@ fn call(
             price: Price::default(),
             timeout: PATIENCE,
         };
-        let broker = broker(&policy, route);
+        let broker = broker(&policy, route, PATIENCE);
         let caller = caller("crowd", tenant);
         let end = cells
             .run(&plugin, &broker, caller, task("attack", "{}"))

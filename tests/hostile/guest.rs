@@ -228,7 +228,7 @@ pub(crate) fn section(component: &mut Vec<u8>, name: &str, data: &[u8]) {
 fn built(name: &str) -> Vec<u8> {
     static BUILT: OnceLock<Vec<(String, PathBuf)>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
-        let names = ["probe", "wasi-probe"];
+        let names = ["probe", "wasi-probe", "http-probe"];
         let guests = folder().join("../guests");
         let output = Command::new(env!("CARGO_BIN_EXE_hotcell"))
             .arg("build")

@@ -24,6 +24,7 @@ mod guest;
 mod loading;
 mod made_load;
 mod neighbour;
+mod net;
 mod oracle;
 mod storm;
 mod yard;

@@ -35,7 +35,7 @@ async fn call(plugin: Arc<Plugin>, cells: Cells) -> String {
         &format!("\"{}\"", canary::at(Place::NeighbourInput)),
     );
     task.previous = Some(format!("\"{}\"", canary::at(Place::NeighbourPrevious)));
-    let broker = agreeable(&Policy::default(), Model::default());
+    let broker = agreeable(&Policy::default(), Model::default(), PATIENCE);
     let caller = caller("neighbour", "good");
     let end = cells.run(&plugin, &broker, caller, task).await;
     end.code().to_owned()

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use crate::canary::{self, Place, Watch};
 use crate::case::{Attack, Case, Drive};
 use crate::neighbour::Neighbour;
+use crate::net;
 use crate::oracle::{Held, Peak};
 use crate::storm;
 use crate::{guard, loading};
@@ -181,7 +182,7 @@ impl Yard {
         };
         let asked = Arc::clone(&model.asked);
         let token = caller.cancel.clone();
-        let broker = agreeable(&policy(name, &attack.grants), model);
+        let broker = agreeable(&policy(name, &attack.grants), model, attack.http);
         let task = task(kind, &attack.input);
         let call = host.cells.run(plugin, &broker, caller, task);
         let end = match drive {
@@ -330,6 +331,9 @@ pub(crate) fn judge(attack: &Attack, came: &Came, after: bool) -> Result<(), Str
             came.took, attack.within
         ));
     }
+    if net::trapped() > 0 {
+        return Err("it reached a trap of the network".to_owned());
+    }
     let says = attack.says.as_ref().filter(|_| !after);
     if says.is_some_and(|says| !came.words.contains(says)) {
         return Err(format!("the operator should be told {:?}", attack.says));
@@ -395,19 +399,19 @@ fn policy(name: &str, grants: &Grants) -> Policy {
 }
 
 /// A broker with one model that says yes to everything, under a policy.
-pub(crate) fn agreeable(policy: &Policy, model: Model) -> Broker {
+pub(crate) fn agreeable(policy: &Policy, model: Model, http: Duration) -> Broker {
     let route = Route {
         provider: Arc::new(model),
         price: Price::default(),
         timeout: Duration::from_secs(5),
     };
-    broker(policy, route)
+    broker(policy, route, http)
 }
 
 /// A broker with one model under a policy.
-pub(crate) fn broker(policy: &Policy, route: Route) -> Broker {
+pub(crate) fn broker(policy: &Policy, route: Route, http: Duration) -> Broker {
     let models = BTreeMap::from([("default".to_owned(), route)]);
-    Broker::new(policy.clone(), models, Vec::new()).unwrap()
+    Broker::with_egress(policy.clone(), models, Vec::new(), net::egress(http)).unwrap()
 }
 
 /// A model that answers after a moment, knows a key, and counts.
@@ -472,8 +476,9 @@ pub(crate) fn task(kind: &str, input: &str) -> Task {
 }
 
 pub(crate) fn caller(plugin: &str, tenant: &str) -> Caller {
+    static RUNS: AtomicU32 = AtomicU32::new(0);
     Caller {
-        run: "run".to_owned(),
+        run: format!("run-{}", RUNS.fetch_add(1, Ordering::Relaxed)),
         tenant: tenant.to_owned(),
         task: "task".to_owned(),
         step: "step".to_owned(),

@@ -252,7 +252,8 @@ fn add(totals: &mut Totals, report: &Report) {
                 totals.tokens_estimated |= effect.usage_estimated;
                 totals.cost_micros += effect.cost_micros;
             }
-            _ => totals.tool_calls += 1,
+            Capability::Tools => totals.tool_calls += 1,
+            _ => {}
         }
     }
 }

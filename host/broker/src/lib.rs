@@ -7,6 +7,7 @@
 //! the words mean is the agents' business.
 
 pub mod bulkhead;
+pub mod egress;
 pub mod llm;
 pub mod meter;
 pub mod policy;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use egress::Egress;
 use hotcell_store::guard::Guard;
 use llm::{LlmError, LlmProvider, Request, Response, Took, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
@@ -146,6 +148,7 @@ pub struct Broker {
 
 struct Inner {
     policy: Policy,
+    egress: Arc<Egress>,
     models: BTreeMap<String, Route>,
     tools: BTreeMap<String, (ToolSpec, Arc<dyn ToolProvider>)>,
 }
@@ -157,11 +160,22 @@ pub struct DuplicateTool(pub String);
 
 impl Broker {
     /// A broker over these routes (by alias) and tools. Refuses two tools of
-    /// one name: a call must mean one thing.
+    /// one name: a call must mean one thing. Requests go out with the system's
+    /// resolver and the limits that [`egress::Limits`] has by default.
     pub fn new(
         policy: Policy,
         models: BTreeMap<String, Route>,
         providers: Vec<Arc<dyn ToolProvider>>,
+    ) -> Result<Broker, DuplicateTool> {
+        Broker::with_egress(policy, models, providers, Arc::default())
+    }
+
+    /// The same with its own way out.
+    pub fn with_egress(
+        policy: Policy,
+        models: BTreeMap<String, Route>,
+        providers: Vec<Arc<dyn ToolProvider>>,
+        egress: Arc<Egress>,
     ) -> Result<Broker, DuplicateTool> {
         let mut tools = BTreeMap::new();
         for provider in providers {
@@ -175,6 +189,7 @@ impl Broker {
         Ok(Broker {
             inner: Arc::new(Inner {
                 policy,
+                egress,
                 models,
                 tools,
             }),

@@ -7,7 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use hotcell_store::guard::Guard;
 use serde::{Deserialize, Serialize};
+
+use crate::egress::origin::{HttpGrant, Origin, default_methods};
 
 /// Why the host will not do what was asked; the guest sees these cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +45,9 @@ pub enum Capability {
     Llm,
     /// Tool calls; the resource is a tool's name.
     Tools,
+    /// HTTP requests; the resource is an origin, with the method before it
+    /// unless that is `GET`.
+    Http,
     /// Stored values; the resource is a namespace. Not offered yet.
     Memory,
     /// Asking other agents; the resource is an agent. Not offered yet.
@@ -54,9 +60,10 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order tables show them.
-    pub const ALL: [Capability; 6] = [
+    pub const ALL: [Capability; 7] = [
         Capability::Llm,
         Capability::Tools,
+        Capability::Http,
         Capability::Memory,
         Capability::Delegate,
         Capability::Approval,
@@ -68,6 +75,7 @@ impl Capability {
         match self {
             Capability::Llm => "llm",
             Capability::Tools => "tools",
+            Capability::Http => "http",
             Capability::Memory => "memory",
             Capability::Delegate => "delegate",
             Capability::Approval => "approval",
@@ -78,11 +86,11 @@ impl Capability {
     /// Whether this host has a provider for it. What it has not, it refuses
     /// with [`Denial::Unavailable`] whatever the policy says.
     pub fn offered(self) -> bool {
-        matches!(self, Capability::Llm | Capability::Tools)
+        matches!(self, Capability::Llm | Capability::Tools | Capability::Http)
     }
 }
 
-/// What one plugin may use: resource names for each capability.
+/// What one plugin may use.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Grants {
@@ -92,17 +100,36 @@ pub struct Grants {
     /// Tool names.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub tools: BTreeSet<String>,
+    /// Where HTTP requests may go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub http: Vec<HttpGrant>,
 }
 
 impl Grants {
-    /// The resources granted for one capability.
-    pub fn of(&self, capability: Capability) -> Option<&BTreeSet<String>> {
+    /// Whether a resource of a capability is granted.
+    fn has(&self, capability: Capability, resource: &str) -> bool {
         match capability {
-            Capability::Llm => Some(&self.llm),
-            Capability::Tools => Some(&self.tools),
-            _ => None,
+            Capability::Llm => self.llm.contains(resource),
+            Capability::Tools => self.tools.contains(resource),
+            Capability::Http => {
+                let (method, origin) = method_and_origin(resource);
+                Origin::parse(origin).is_ok_and(|origin| self.http(method, &origin).is_some())
+            }
+            _ => false,
         }
     }
+
+    /// The grant under which a request may be sent.
+    fn http(&self, method: &str, origin: &Origin) -> Option<&HttpGrant> {
+        self.http.iter().find(|grant| {
+            (grant.origin == *origin && grant.methods.contains(method)) || !Guard::EgressAllow.on()
+        })
+    }
+}
+
+/// `POST https://example.com` taken apart; `GET` when there is no method.
+fn method_and_origin(resource: &str) -> (&str, &str) {
+    resource.split_once(' ').unwrap_or(("GET", resource))
 }
 
 /// The operator's policy: grants by plugin name. A plugin that is not listed
@@ -134,21 +161,48 @@ pub fn decide(policy: &Policy, access: Access<'_>) -> Result<(), Denial> {
     let granted = policy
         .plugin
         .get(access.plugin)
-        .and_then(|grants| grants.of(access.capability))
-        .is_some_and(|resources| resources.contains(access.resource));
-    if granted {
-        Ok(())
-    } else {
-        Err(Denial::NotGranted(format!(
-            "{} {}",
-            access.capability.name(),
-            access.resource
-        )))
+        .is_some_and(|grants| grants.has(access.capability, access.resource));
+    match granted {
+        true => Ok(()),
+        false => Err(not_granted(access)),
     }
+}
+
+fn not_granted(access: Access<'_>) -> Denial {
+    Denial::NotGranted(format!("{} {}", access.capability.name(), access.resource))
+}
+
+/// The grant under which a plugin may send a request. Deny by default.
+pub fn decide_http<'p>(
+    policy: &'p Policy,
+    plugin: &str,
+    method: &str,
+    origin: &Origin,
+) -> Result<&'p HttpGrant, Denial> {
+    let grants = policy.plugin.get(plugin);
+    let grant = grants.and_then(|grants| grants.http(method, origin));
+    grant.ok_or_else(|| {
+        not_granted(Access {
+            plugin,
+            capability: Capability::Http,
+            resource: &format!("{method} {origin}"),
+        })
+    })
 }
 
 /// The lines of `policy.toml` that would allow an access, for the operator.
 pub fn line_that_allows(access: Access<'_>) -> String {
+    if access.capability == Capability::Http {
+        let (method, origin) = method_and_origin(access.resource);
+        let methods = match default_methods().contains(method) {
+            true => String::new(),
+            false => format!(", methods = [{method:?}]"),
+        };
+        return format!(
+            "[plugin.{}] http = [{{ origin = {origin:?}{methods} }}]",
+            access.plugin
+        );
+    }
     format!(
         "[plugin.{}] {} = [{:?}]",
         access.plugin,
@@ -168,6 +222,14 @@ mod tests {
             match capability {
                 Capability::Llm => grants.llm.insert((*resource).into()),
                 Capability::Tools => grants.tools.insert((*resource).into()),
+                Capability::Http => {
+                    grants.http.push(HttpGrant {
+                        origin: Origin::parse(resource).unwrap(),
+                        methods: default_methods(),
+                        addresses: Vec::new(),
+                    });
+                    true
+                }
                 other => panic!("no grants for {other:?}"),
             };
         }
@@ -177,7 +239,11 @@ mod tests {
     #[test]
     fn nothing_is_allowed_that_is_not_listed() {
         use Capability::*;
-        let policy = policy(&[("a", Llm, "default"), ("b", Tools, "x.find")]);
+        let policy = policy(&[
+            ("a", Llm, "default"),
+            ("b", Tools, "x.find"),
+            ("b", Http, "https://x.test"),
+        ]);
         let table = [
             ("a", Llm, "default", true),
             ("a", Llm, "other", false),
@@ -188,6 +254,17 @@ mod tests {
             ("b", Tools, "x", false),
             ("b", Llm, "default", false),
             ("c", Llm, "default", false),
+            ("b", Http, "https://x.test", true),
+            ("b", Http, "GET https://x.test", true),
+            ("b", Http, "HEAD https://x.test", true),
+            ("b", Http, "POST https://x.test", false),
+            ("b", Http, "get https://x.test", false),
+            ("b", Http, "http://x.test", false),
+            ("b", Http, "https://x.test:8443", false),
+            ("b", Http, "https://y.x.test", false),
+            ("b", Http, "https://x.test/", false),
+            ("b", Http, "", false),
+            ("a", Http, "https://x.test", false),
         ];
         for (plugin, capability, resource, allowed) in table {
             let access = Access {
@@ -219,5 +296,20 @@ mod tests {
             resource: "m",
         };
         assert_eq!(line_that_allows(access), "[plugin.a] llm = [\"m\"]");
+        let line = |resource| {
+            line_that_allows(Access {
+                plugin: "a",
+                capability: Capability::Http,
+                resource,
+            })
+        };
+        assert_eq!(
+            line("GET https://x.test"),
+            "[plugin.a] http = [{ origin = \"https://x.test\" }]"
+        );
+        assert_eq!(
+            line("POST https://x.test"),
+            "[plugin.a] http = [{ origin = \"https://x.test\", methods = [\"POST\"] }]"
+        );
     }
 }

@@ -23,6 +23,7 @@ use crate::bindings::capability::llm;
 use crate::bindings::capability::types::{ToolCall, ToolOutput, ToolSpec};
 use crate::bindings::types;
 use crate::end::{End, Limit};
+use crate::http::HttpState;
 use crate::limits::{Account, Hold, Limiter, Total};
 use crate::log::Log;
 use crate::plugin::{Plugin, Pre};
@@ -45,6 +46,7 @@ pub(crate) struct State {
     pub(crate) log: Log,
     pub(crate) table: ResourceTable,
     pub(crate) wasi: Option<Box<WasiCtx>>,
+    pub(crate) http: Option<Box<HttpState>>,
     limiter: Limiter,
     tape: Option<Tape>,
     turn: turns::Guest,
@@ -87,10 +89,15 @@ impl State {
 
     /// Counts bytes that the host keeps for the guest.
     pub(crate) fn hold(&self, bytes: usize) -> wasmtime::Result<Hold> {
-        let account = &self.limiter.0;
+        let account = self.account();
         account
             .hold(bytes)
             .ok_or_else(|| Over(account.refused().unwrap_or(Limit::Memory)).into())
+    }
+
+    /// Where bytes that the host keeps for the guest are counted.
+    pub(crate) fn account(&self) -> &Arc<Account> {
+        &self.limiter.0
     }
 
     /// A tick came while the guest was computing.
@@ -268,6 +275,7 @@ pub(crate) fn store(
         log: Log::default(),
         table,
         wasi: None,
+        http: None,
         limiter: Limiter(Account::new(limits.memory, shared.total)),
         tape: shared.tape.cloned(),
         turn: shared.turns.guest(&caller.tenant),

@@ -9,6 +9,7 @@ mod bindings;
 mod cell;
 pub mod compile;
 mod end;
+mod http;
 mod imports;
 mod limits;
 mod load;

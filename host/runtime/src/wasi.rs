@@ -19,6 +19,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io as wasi_io;
 
 use crate::cell::State;
+use crate::http;
 use crate::log::Log;
 use crate::random::SplitMix;
 
@@ -56,7 +57,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     cli::terminal_output::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
-    cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())
+    cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
+    http::add_to_linker(l)
 }
 
 impl WasiView for State {

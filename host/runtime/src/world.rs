@@ -68,8 +68,8 @@ const PLUGIN: &[(&str, &str)] = &[
 ];
 
 /// What of WASI 0.2 the host links: coarse clocks, seeded random, bounded
-/// output to the log; no arguments, no environment, no input, no files, no
-/// sockets. `environment`, `stdin` and the terminals are there because every
+/// output to the log, and requests over HTTP, each of which needs a grant; no
+/// arguments, no environment, no input, no files, no sockets. `environment`, `stdin` and the terminals are there because every
 /// Rust program for `wasm32-wasip2` imports them; they are empty.
 const WASI: &[&str] = &[
     "wasi:cli/environment",
@@ -84,6 +84,8 @@ const WASI: &[&str] = &[
     "wasi:cli/terminal-stdout",
     "wasi:clocks/monotonic-clock",
     "wasi:clocks/wall-clock",
+    "wasi:http/outgoing-handler",
+    "wasi:http/types",
     "wasi:io/error",
     "wasi:io/poll",
     "wasi:io/streams",
@@ -135,9 +137,8 @@ impl Surface {
     /// Whether it imports nothing of WASI, hence has no ambient authority at
     /// all.
     pub fn is_sealed(&self) -> bool {
-        self.imports
-            .iter()
-            .all(|port| port.standing != Some(Standing::Wasi))
+        let wasi = |port: &Port| port.interface.starts_with("wasi:");
+        !self.imports.iter().any(wasi)
     }
 }
 
@@ -313,6 +314,9 @@ fn surface(component: &Worldly) -> Surface {
 }
 
 fn standing(interface: &str) -> Standing {
+    if interface.starts_with("wasi:http/outgoing-handler@") {
+        return Standing::NeedsGrant;
+    }
     if interface.starts_with("wasi:") {
         return Standing::Wasi;
     }

@@ -102,6 +102,24 @@ guards! {
     CompileOnce = "compile-once",
     /// An artefact is used only under this host's seal.
     ArtifactSeal = "artifact-seal",
+    /// A request goes to granted origins, with granted methods.
+    EgressAllow = "egress-allow",
+    /// A request reaches public addresses and those that were named.
+    EgressAddress = "egress-address",
+    /// What was judged is what is dialled: a name is looked up once.
+    EgressPin = "egress-pin",
+    /// Redirects are the guest's to follow.
+    EgressRedirect = "egress-redirect",
+    /// A request has so much time, from the look-up to the last byte.
+    EgressDeadline = "egress-deadline",
+    /// A body has so many bytes.
+    EgressBody = "egress-body",
+    /// A head has so many fields and bytes.
+    EgressFields = "egress-fields",
+    /// Fields that belong to the connection are the host's.
+    EgressHeaders = "egress-headers",
+    /// So many requests of an agent and of a tenant are under way at once.
+    EgressConnections = "egress-connections",
 }
 
 impl Guard {

@@ -253,6 +253,7 @@ fn good_files_become_checked_types() {
     let grants = |llm: &[&str], tools: &[&str]| Grants {
         llm: llm.iter().map(|name| (*name).to_owned()).collect(),
         tools: tools.iter().map(|name| (*name).to_owned()).collect(),
+        ..Grants::default()
     };
     let policy = &checked.policy.policy.plugin;
     assert_eq!(policy.len(), 2);
@@ -262,8 +263,14 @@ fn good_files_become_checked_types() {
 
 #[test]
 fn the_policy_reads_as_the_broker_would_read_it() {
-    let checked = Folder::new(WORKFLOW, HOST, POLICY).check().unwrap();
-    assert_eq!(checked.policy.policy, toml::from_str(POLICY).unwrap());
+    let http = r#"http = [
+        { origin = "https://api.example.com" },
+        { origin = "http://127.0.0.1:8080", methods = ["POST"], addresses = ["127.0.0.0/8"] },
+    ]"#;
+    for policy in [POLICY.to_owned(), format!("{POLICY}{http}\n")] {
+        let checked = Folder::new(WORKFLOW, HOST, &policy).check().unwrap();
+        assert_eq!(checked.policy.policy, toml::from_str(&policy).unwrap());
+    }
 }
 
 #[test]

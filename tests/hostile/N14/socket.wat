@@ -1,0 +1,3 @@
+(component
+  (import "wasi:sockets/tcp-create-socket@0.2.6" (instance
+    (export "create-tcp-socket" (func (param "family" u8) (result u8))))))
