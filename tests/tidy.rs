@@ -120,6 +120,13 @@ impl Text {
     }
 }
 
+/// The files of the contract; guests may bring other people's.
+fn contract() -> impl Iterator<Item = &'static Text> {
+    texts()
+        .iter()
+        .filter(|text| text.is(".wit") && text.is_under(&["wit/"]))
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
@@ -464,7 +471,7 @@ fn every_guest_is_used_by_a_test() {
 fn every_item_of_the_contract_says_since_when_and_what_it_is() {
     let mut problems = Vec::new();
     let mut items = 0;
-    for wit in texts().iter().filter(|text| text.is(".wit")) {
+    for wit in contract() {
         let mut above: Vec<&str> = Vec::new();
         for (place, line) in wit.lines() {
             let line = line.trim();
@@ -521,17 +528,13 @@ fn version(text: &str) -> Vec<u32> {
 fn the_contract_has_one_version() {
     let mut problems = Vec::new();
     let at = format!("@{CONTRACT}");
-    for (place, line) in texts()
-        .iter()
-        .filter(|t| t.is(".wit"))
-        .flat_map(Text::lines)
-    {
+    for (place, line) in contract().flat_map(Text::lines) {
         let code = line.split("//").next().unwrap_or_default();
         if code.contains("hotcell:") && !code.contains(&at) {
             problems.push(format!("{place}: {}", line.trim()));
         }
     }
-    for wit in texts().iter().filter(|text| text.is(".wit")) {
+    for wit in contract() {
         let folder = wit.path.split('/').nth(1).unwrap_or_default();
         let package = format!("package hotcell:{folder}{at};\n");
         if !wit.text.starts_with(&package) {
@@ -548,7 +551,7 @@ fn the_contract_has_one_version() {
 #[test]
 fn the_host_checks_components_against_every_file_of_the_contract() {
     let check = text("host/runtime/src/world.rs");
-    let forgotten = texts().iter().filter(|text| text.is(".wit")).filter(|wit| {
+    let forgotten = contract().filter(|wit| {
         let include = format!("include_str!(\"../../../{}\")", wit.path);
         !check.text.contains(&include)
     });

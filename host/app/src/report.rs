@@ -102,8 +102,16 @@ fn head(text: &mut String, results: &Results, colours: bool) {
     row(
         "calls",
         format!(
-            "{} LLM ({} failed), {} tool, {} repairs, {} cells",
-            totals.llm_calls, totals.llm_errors, totals.tool_calls, totals.repairs, totals.cells
+            "{} LLM ({} failed), {} tool, {}{} repairs, {} cells",
+            totals.llm_calls,
+            totals.llm_errors,
+            totals.tool_calls,
+            match totals.http_requests {
+                0 => String::new(),
+                requests => format!("{requests} HTTP, "),
+            },
+            totals.repairs,
+            totals.cells
         ),
     );
     let estimated = if totals.tokens_estimated {

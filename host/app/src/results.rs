@@ -80,6 +80,7 @@ pub(crate) struct Totals {
     pub(crate) llm_calls: u64,
     pub(crate) llm_errors: u64,
     pub(crate) tool_calls: u64,
+    pub(crate) http_requests: u64,
     pub(crate) input_tokens: u64,
     pub(crate) output_tokens: u64,
     /// True when some provider did not report usage.
@@ -253,7 +254,12 @@ fn add(totals: &mut Totals, report: &Report) {
                 totals.cost_micros += effect.cost_micros;
             }
             Capability::Tools => totals.tool_calls += 1,
-            _ => {}
+            Capability::Http => totals.http_requests += 1,
+            // Not offered, so nobody has used them.
+            Capability::Memory
+            | Capability::Delegate
+            | Capability::Approval
+            | Capability::Secrets => {}
         }
     }
 }

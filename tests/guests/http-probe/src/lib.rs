@@ -1,5 +1,6 @@
 //! A guest that sends requests. Its input is plain text, one request a line:
-//! `GET http://example.com/path`; the task's kind says what is done with them.
+//! `GET http://example.com/path`, or a record with one of them under `requests`;
+//! the task's kind says what is done with them.
 //!
 //! It answers when all were answered, is `refused` when all were refused, and
 //! fails as `permanent` when some were and some were not: always with one word
@@ -62,7 +63,8 @@ type Came = Result<String, String>;
 
 impl Guest for Probe {
     fn run(task: Task) -> Result<Output, Failure> {
-        let lines = || task.input.lines().map(str::trim).filter(|l| !l.is_empty());
+        let input = requests(&task.input);
+        let lines = || input.lines().map(str::trim).filter(|l| !l.is_empty());
         let came: Vec<Came> = match task.kind.as_str() {
             "fetch" => lines().map(fetch).collect(),
             "upload" => lines().map(upload).collect(),
@@ -71,7 +73,7 @@ impl Guest for Probe {
             "fields" => lines().map(many_fields).collect(),
             "set" => lines().map(set).collect(),
             "send-field" => lines().map(send_field).collect(),
-            "break" => broken(&task.input),
+            "break" => broken(input),
             "trailers" => lines().map(trailers).collect(),
             "flood" => lines().map(flood).collect(),
             "abandon" => lines().map(abandon).collect(),
@@ -95,6 +97,15 @@ impl Guest for Probe {
             plan: Vec::new(),
         })
     }
+}
+
+/// The input's text: all of it, or what a record has under `requests`.
+fn requests(input: &str) -> &str {
+    let key = "\"requests\":\"";
+    let found = input
+        .split_once(key)
+        .and_then(|(_, rest)| rest.split_once('"'));
+    found.map_or(input, |(requests, _)| requests)
 }
 
 fn method(name: &str) -> Method {
