@@ -190,10 +190,13 @@ async fn serve(mut stream: TcpStream) -> io::Result<()> {
                 every(20).await;
             }
         }
-        ("slow-head", _) => loop {
-            stream.write_all(b"H").await?;
-            every(20).await;
-        },
+        ("slow-head", _) => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nx-slow: ").await?;
+            loop {
+                stream.write_all(b"x").await?;
+                every(20).await;
+            }
+        }
         ("lengths", _) => {
             let answer = head_of("content-length: 4\r\ncontent-length: 5\r\n");
             stream
