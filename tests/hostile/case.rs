@@ -59,6 +59,8 @@ pub(crate) struct Attack {
     pub(crate) depth: u8,
     /// A kind of task that the same plugin must answer afterwards.
     pub(crate) then: Option<String>,
+    /// How often it is called in one run, one call after the other.
+    pub(crate) calls: u32,
     pub(crate) drive: Drive,
     /// The plugin, if it is to be loaded once for all calls.
     pub(crate) loaded: Option<OnceLock<Arc<Plugin>>>,
@@ -155,6 +157,8 @@ struct Row {
     depth: u8,
     #[serde(default)]
     then: Option<String>,
+    #[serde(default = "one")]
+    calls: u32,
     #[serde(default)]
     drive: Drive,
     #[serde(default)]
@@ -172,6 +176,10 @@ struct Row {
 enum Expect {
     One(String),
     Any(Vec<String>),
+}
+
+fn one() -> u32 {
+    1
 }
 
 fn fifty() -> u32 {
@@ -251,6 +259,7 @@ fn read(folder: &Path, made: &mut Made, scale: u32, wanted: impl Fn(&str) -> boo
             input: row.input.unwrap_or_else(|| "{}".to_owned()),
             depth: row.depth,
             then: row.then,
+            calls: row.calls,
             drive: row.drive,
             loaded: row.load_once.then(OnceLock::new),
             compiles: row.compiles,

@@ -24,10 +24,11 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::case::{Made, folder};
+use crate::made_words;
 
 /// Guests that programs make, for cases whose size is the attack.
 pub(crate) fn made(_scale: u32) -> Made {
-    Made::new()
+    made_words::guests().collect()
 }
 
 const MEMORY: &str = "(memory (export \"memory\") 2)";
@@ -147,17 +148,17 @@ pub(crate) fn component(id: &str, text: &str, encoding: Encoding) -> Vec<u8> {
     with_manifest(id, component)
 }
 
-/// A core module lifted into the world of agents.
+/// A core module lifted into the world of agents, with the part of WASI that it
+/// imports.
 pub(crate) fn agent(mut module: Vec<u8>, encoding: Encoding) -> Vec<u8> {
     static WORLD: OnceLock<(Resolve, wit_parser::WorldId)> = OnceLock::new();
     let (resolve, world) = WORLD.get_or_init(|| {
         let wit = folder().join("../../wit");
         let mut resolve = Resolve::new();
         resolve.push_dir(wit.join("capability")).unwrap();
-        let (package, _) = resolve.push_dir(wit.join("plugin")).unwrap();
-        let world = resolve
-            .select_world(&[package], Some("agent-world"))
-            .unwrap();
+        resolve.push_dir(wit.join("plugin")).unwrap();
+        let package = resolve.push_file(folder().join("wasi.wit")).unwrap();
+        let world = resolve.select_world(&[package], Some("guest")).unwrap();
         (resolve, world)
     });
     embed_component_metadata(&mut module, resolve, *world, encoding.into()).unwrap();

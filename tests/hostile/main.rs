@@ -23,9 +23,11 @@ mod guard;
 mod guest;
 mod loading;
 mod made_load;
+mod made_words;
 mod neighbour;
 mod net;
 mod oracle;
+mod said;
 mod storm;
 mod yard;
 

@@ -184,6 +184,10 @@ impl Yard {
         let token = caller.cancel.clone();
         let broker = agreeable(&policy(name, &attack.grants), model, attack.http);
         let task = task(kind, &attack.input);
+        for _ in 1..attack.calls {
+            let (caller, task) = (caller.clone(), task.clone());
+            host.cells.run(plugin, &broker, caller, task).await;
+        }
         let call = host.cells.run(plugin, &broker, caller, task);
         let end = match drive {
             Drive::Wait => Some(call.await),
@@ -348,11 +352,12 @@ pub(crate) fn judge(attack: &Attack, came: &Came, after: bool) -> Result<(), Str
     if came.code.starts_with("load.") || ["saturated", "limit.depth"].contains(&&*came.code) {
         return Ok(());
     }
-    books(came)
+    said::check(&came.records, &came.words, attack.calls)?;
+    books(came, attack.calls)
 }
 
-/// Whether the records of one call agree with what happened.
-fn books(came: &Came) -> Result<(), String> {
+/// Whether the records of these calls agree with what happened.
+fn books(came: &Came, count: u32) -> Result<(), String> {
     let Records { cells, effects, .. } = &came.records;
     let calls = effects
         .iter()
@@ -368,7 +373,7 @@ fn books(came: &Came) -> Result<(), String> {
         ));
     }
     let cell = match cells.as_slice() {
-        [cell] => cell,
+        [.., cell] if cells.len() == count as usize => cell,
         // Nobody waited for the end of a call that was dropped.
         [] if came.code == "dropped" || came.code == "cancelled" => return Ok(()),
         many => return Err(format!("it has {} records of cells", many.len())),

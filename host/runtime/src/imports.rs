@@ -9,6 +9,7 @@ pub(crate) mod llm;
 mod log;
 pub(crate) mod tools;
 pub(crate) mod unavailable;
+mod wasi;
 
 // Interfaces that hold types alone.
 impl bindings::capability::types::Host for State {}

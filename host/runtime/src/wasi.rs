@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hotcell_broker::meter::Level;
+use hotcell_broker::store::guard::Guard;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView};
-use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock, WasiClocks, WasiClocksView};
+use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
-use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io as wasi_io;
 
@@ -35,19 +35,24 @@ impl HasData for HasIo {
     type Data<'a> = &'a mut ResourceTable;
 }
 
+/// What is handed over through `imports/wasi.rs`, and written down there.
+struct Handed;
+
+impl HasData for Handed {
+    type Data<'a> = &'a mut State;
+}
+
 /// Links the subset, and only the subset.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let l = linker;
     wasi_io::error::add_to_linker::<State, HasIo>(l, |state| &mut state.entered().table)?;
-    wasi_io::poll::add_to_linker::<State, HasIo>(l, |state| &mut state.entered().table)?;
+    wasi_io::poll::add_to_linker::<State, Handed>(l, State::entered)?;
     wasi_io::streams::add_to_linker::<State, HasIo>(l, |state| &mut state.entered().table)?;
-    clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |s| s.entered().clocks())?;
-    clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |s| s.entered().clocks())?;
-    random::random::add_to_linker::<State, WasiRandom>(l, |s| s.entered().ctx().ctx.random())?;
-    random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.entered().ctx().ctx.random())?;
-    random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| {
-        s.entered().ctx().ctx.random()
-    })?;
+    clocks::wall_clock::add_to_linker::<State, Handed>(l, State::entered)?;
+    clocks::monotonic_clock::add_to_linker::<State, Handed>(l, State::entered)?;
+    random::random::add_to_linker::<State, Handed>(l, State::entered)?;
+    random::insecure::add_to_linker::<State, Handed>(l, State::entered)?;
+    random::insecure_seed::add_to_linker::<State, Handed>(l, State::entered)?;
     cli::environment::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
     cli::exit::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
     cli::stdin::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
@@ -97,7 +102,10 @@ fn context(log: &Log, now_unix_ms: u64, seed: SplitMix) -> WasiCtx {
         .insecure_random_seed(u128::from(seed.clone().next()))
         .secure_random(seed.fork())
         .insecure_random(seed)
-        .max_random_size(RANDOM_BYTES)
+        .max_random_size(match Guard::RandomBytes.on() {
+            true => RANDOM_BYTES,
+            false => u64::MAX,
+        })
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);
@@ -112,7 +120,10 @@ struct Coarse {
 impl Coarse {
     fn read(&self) -> Duration {
         let now = self.start.saturating_add(self.since.elapsed());
-        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
+        match Guard::ClockGrain.on() {
+            true => Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX)),
+            false => now,
+        }
     }
 }
 

@@ -70,6 +70,10 @@ guards! {
     RefusalBound = "refusal-bound",
     /// The words of a trap are cut.
     TrapText = "trap-text",
+    /// Clocks tick in milliseconds.
+    ClockGrain = "clock-grain",
+    /// One call for random bytes gives so many.
+    RandomBytes = "random-bytes",
     /// A cell holds so many handles of resources.
     Handles = "handles",
     /// Numbers of an answer are within the contract's ranges.

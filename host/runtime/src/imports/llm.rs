@@ -302,6 +302,7 @@ impl Host for State {
             Err(reason) => denial(reason),
             Ok(()) => Denial::Unavailable,
         };
+        self.hand("llm.embed", &reason);
         Ok(Err(Error::Denied(reason)))
     }
 }
@@ -311,12 +312,10 @@ impl HostCompletion for State {
         &mut self,
         completion: Resource<Completion>,
     ) -> wasmtime::Result<Result<Option<Chunk>, Error>> {
-        Ok(self
-            .table
-            .get_mut(&completion)?
-            .chunks
-            .pop_front()
-            .transpose())
+        let chunks = &mut self.table.get_mut(&completion)?.chunks;
+        let chunk = chunks.pop_front().transpose();
+        self.hand("completion.next", &chunk);
+        Ok(chunk)
     }
 
     async fn drop(&mut self, completion: Resource<Completion>) -> wasmtime::Result<()> {

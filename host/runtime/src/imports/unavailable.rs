@@ -17,10 +17,12 @@ pub struct Secret;
 
 impl State {
     fn refuse(&self, capability: Capability, resource: &str) -> Denial {
-        match self.broker.allow(&self.caller, capability, resource) {
+        let reason = match self.broker.allow(&self.caller, capability, resource) {
             Err(reason) => denial(reason),
             Ok(()) => Denial::Unavailable,
-        }
+        };
+        self.hand(capability.name(), &reason);
+        reason
     }
 }
 
