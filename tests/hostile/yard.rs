@@ -24,6 +24,7 @@ use crate::case::{Attack, Case, Drive};
 use crate::neighbour::Neighbour;
 use crate::net;
 use crate::oracle::{Held, Peak};
+use crate::said;
 use crate::storm;
 use crate::{guard, loading};
 

@@ -219,16 +219,7 @@ fn a_flood_of_log_lines_ends_in_a_count() {
 
 #[test]
 fn of_wasi_a_guest_gets_the_harmless_part_and_nothing_of_this_machine() {
-    let scene = Scene::probe("any");
-    let guest = component("tests/guests/wasi-probe");
-    scene.write(
-        "workflow.yaml",
-        &format!(
-            "workflow: scene\npattern: sequential\ninput: {{ file: input.json, id: id }}\n\
-             plugins:\n  wasi-probe:\n    source: {}\nsteps:\n  - id: look\n    agent: wasi-probe\n",
-            guest.display()
-        ),
-    );
+    let scene = Scene::wasi();
     let ran = scene.run(&["--verbose"]);
     let saw = &ran.task()["output"];
     assert_eq!(saw["arguments"], 0, "{}", ran.said);

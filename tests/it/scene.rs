@@ -233,6 +233,21 @@ impl Scene {
         scene
     }
 
+    /// One record and the guest that looks for everything WASI could give it.
+    pub(crate) fn wasi() -> Scene {
+        let scene = Scene::probe("any");
+        let guest = component("tests/guests/wasi-probe");
+        scene.write(
+            "workflow.yaml",
+            &format!(
+                "workflow: scene\npattern: sequential\ninput: {{ file: input.json, id: id }}\n\
+                 plugins:\n  wasi-probe:\n    source: {}\nsteps:\n  - id: look\n    agent: wasi-probe\n",
+                guest.display()
+            ),
+        );
+        scene
+    }
+
     /// The example with its plugins as they are built, to be changed before it is
     /// run.
     pub(crate) fn example() -> Scene {

@@ -207,6 +207,47 @@ fn the_tape_holds_what_every_plugin_was_handed() {
 }
 
 #[test]
+fn whatever_an_import_gives_is_on_the_tape() {
+    let handed = |scene: &Scene| {
+        let path = scene.path("tape.jsonl");
+        let ran = scene.run(&["--tape", path.to_str().unwrap()]);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let all: Vec<(String, Value)> = lines
+            .map(|mut line: Value| {
+                let what = line["what"].as_str().unwrap().to_owned();
+                (what, line["value"].take())
+            })
+            .collect();
+        (ran.task()["output"].clone(), all)
+    };
+    let whats = |all: &[(String, Value)]| -> BTreeSet<String> {
+        all.iter().map(|(what, _)| what.clone()).collect()
+    };
+    let (_, all) = handed(&Scene::probe("unavailable"));
+    let refused = ["call", "memory", "delegate", "approval", "secrets"];
+    assert_eq!(whats(&all), set(refused));
+    let (_, all) = handed(&Scene::probe("stream"));
+    assert_eq!(whats(&all), set(["call", "llm.start", "completion.next"]));
+
+    let (saw, all) = handed(&Scene::wasi());
+    let clock = |what: &str| {
+        let mut found = all.iter().filter(|(it, _)| it == what);
+        found
+            .next()
+            .unwrap_or_else(|| panic!("no {what}"))
+            .1
+            .clone()
+    };
+    let now = clock("wall-clock.now");
+    let millis = now[0].as_u64().unwrap() * 1000 + now[1].as_u64().unwrap() / 1_000_000;
+    assert_eq!(saw["now_ms"], millis);
+    assert!(clock("monotonic-clock.now").is_u64());
+    let random = |what: &String| what.starts_with("random.") || what.starts_with("insecure");
+    assert!(whats(&all).iter().any(random), "{:?}", whats(&all));
+}
+
+#[test]
 fn the_search_finds_labels_in_a_configuration() {
     let scene = Scene::example();
     let files = "invoices: invoices.json, gold: gold.json }";
