@@ -20,6 +20,7 @@ mod live_model;
 mod sandbox;
 mod scenarios;
 mod scene;
+mod start;
 mod tape;
 mod targets;
 mod worker;

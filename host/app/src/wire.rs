@@ -125,10 +125,10 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         ..Settings::default()
     };
     let runtime = Runtime::new(&settings).map_err(|error| {
-        let help = match error {
-            StartError::Engine(_) => {
-                "cells reserve address space: lift `ulimit -v`, or lower `--concurrency`"
-            }
+        let help = match &error {
+            StartError::Engine(_) => "cells reserve address space: lower `--concurrency`",
+            StartError::Machine(shortage) => shortage.change(),
+            StartError::Variable(_) => "unset it",
             StartError::Artifacts(_) => "name another folder with `--state`",
         };
         let why = std::error::Error::source(&error).map(|why| format!(": {why}"));

@@ -17,6 +17,7 @@ mod log;
 pub mod manifest;
 mod plugin;
 mod precheck;
+mod preflight;
 mod providers;
 mod queue;
 mod random;
@@ -36,6 +37,7 @@ pub use load::{LOAD_WITHIN, LOCAL};
 pub use log::TOTAL as LOG_BYTES;
 pub use plugin::{CallLimits, Inspection, LoadError, Plugin, inspect};
 pub use precheck::TooMuch;
+pub use preflight::Shortage;
 pub use providers::{ModelPlugin, ToolPlugin};
 pub use runtime::{Cells, Runtime, StartError};
 pub use settings::{

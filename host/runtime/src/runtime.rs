@@ -23,6 +23,7 @@ use crate::imports::tools::call_to_guest;
 use crate::limits::Tenants;
 use crate::plugin::Plugin;
 use crate::queue::Queue;
+use crate::preflight::{self, Shortage};
 use crate::settings::{self, Settings, TICK};
 use crate::tape::Tape;
 use crate::task::{Ballot, Decision, Output, Task, Verdict};
@@ -37,6 +38,12 @@ pub enum StartError {
     /// not the address space for the pool.
     #[error("the sandbox cannot be set up: {0}")]
     Engine(String),
+    /// The machine has too little of something for these settings.
+    #[error("{0}")]
+    Machine(Shortage),
+    /// A variable of the environment that would weaken the sandbox.
+    #[error("`{0}` is set: it would have wasmtime read what strangers wrote for debuggers")]
+    Variable(&'static str),
     /// The folder of compiled components cannot be used.
     #[error(transparent)]
     Artifacts(#[from] ArtifactsError),
@@ -68,7 +75,14 @@ impl Runtime {
     /// Sets up the sandbox. Reserves address space for the pool, not memory.
     pub fn new(settings: &Settings) -> Result<Runtime, StartError> {
         let start = |error: wasmtime::Error| StartError::Engine(format!("{error:#}"));
+        if let Some(variable) = preflight::variable() {
+            return Err(StartError::Variable(variable));
+        }
+        if let Some(shortage) = preflight::shortage(settings) {
+            return Err(StartError::Machine(shortage));
+        }
         let engine = settings::engine(settings).map_err(start)?;
+        preflight::engine(&engine).map_err(StartError::Engine)?;
         let mut sealed = Linker::new(&engine);
         link(&mut sealed).map_err(start)?;
         let mut with_wasi = sealed.clone();

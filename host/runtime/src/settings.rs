@@ -114,7 +114,7 @@ pub(crate) fn compiling_engine() -> wasmtime::Result<Engine> {
     Engine::new(&config())
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     let mut config = Config::new();
 
     // Cranelift with its backtracking allocator is the only pair that wasmtime
