@@ -22,8 +22,8 @@ use crate::imports::llm::{error_to_host, request_to_guest, response_to_host, spe
 use crate::imports::tools::call_to_guest;
 use crate::limits::Tenants;
 use crate::plugin::Plugin;
-use crate::queue::Queue;
 use crate::preflight::{self, Shortage};
+use crate::queue::Queue;
 use crate::settings::{self, Settings, TICK};
 use crate::tape::Tape;
 use crate::task::{Ballot, Decision, Output, Task, Verdict};
