@@ -165,12 +165,6 @@ fn sources() -> impl Iterator<Item = &'static Text> {
     texts().iter().filter(|text| text.is(".rs"))
 }
 
-/// The files of the contract with plugins.
-fn contract() -> impl Iterator<Item = &'static Text> {
-    let is_contract = |text: &&Text| text.is(".wit") && text.is_under(&["wit/"]);
-    texts().iter().filter(is_contract)
-}
-
 /// Folders in a folder, by name.
 fn folders(path: &str) -> Vec<String> {
     let entries = fs::read_dir(root().join(path)).unwrap().map(Result::unwrap);
