@@ -120,6 +120,13 @@ impl Text {
     }
 }
 
+/// The files of the contract; guests may bring other people's.
+fn contract() -> impl Iterator<Item = &'static Text> {
+    texts()
+        .iter()
+        .filter(|text| text.is(".wit") && text.is_under(&["wit/"]))
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
