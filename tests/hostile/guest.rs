@@ -24,11 +24,11 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
 use crate::case::{Made, folder};
-use crate::made_words;
+use crate::{made_cells, made_words};
 
 /// Guests that programs make, for cases whose size is the attack.
 pub(crate) fn made(_scale: u32) -> Made {
-    made_words::guests().collect()
+    made_words::guests().chain(made_cells::guests()).collect()
 }
 
 const MEMORY: &str = "(memory (export \"memory\") 2)";

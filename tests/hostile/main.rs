@@ -22,11 +22,13 @@ mod crowd;
 mod guard;
 mod guest;
 mod loading;
+mod made_cells;
 mod made_load;
 mod made_words;
 mod neighbour;
 mod net;
 mod oracle;
+mod proofs;
 mod said;
 mod storm;
 mod yard;
@@ -64,6 +66,6 @@ fn main() -> ExitCode {
         let case: &'static case::Case = Box::leak(Box::new(case));
         Trial::test(name, move || yard::trial(case).map_err(Into::into))
     });
-    let trials = trials.chain(guards).collect();
+    let trials = trials.chain(proofs::all()).chain(guards).collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -71,17 +71,27 @@ impl Neighbour {
             loop {
                 every.tick().await;
                 let started = Instant::now();
-                *mine.since.lock().unwrap() = Some(started);
+                mine.waits_since(Duration::ZERO);
                 let code = call(Arc::clone(&plugin), cells.clone()).await;
-                *mine.since.lock().unwrap() = None;
-                let mut longest = mine.longest.lock().unwrap();
-                *longest = started.elapsed().max(*longest);
-                if code != "ok" {
-                    *mine.wrong.lock().unwrap() = Some(code);
-                }
+                mine.ended(&code, started.elapsed());
             }
         });
         neighbour
+    }
+
+    /// A call of it began so long ago.
+    pub(crate) fn waits_since(&self, ago: Duration) {
+        *self.since.lock().unwrap() = Instant::now().checked_sub(ago);
+    }
+
+    /// Its call ended so, after this time.
+    pub(crate) fn ended(&self, code: &str, took: Duration) {
+        *self.since.lock().unwrap() = None;
+        let mut longest = self.longest.lock().unwrap();
+        *longest = took.max(*longest);
+        if code != "ok" {
+            *self.wrong.lock().unwrap() = Some(code.to_owned());
+        }
     }
 
     /// Forgets how it went so far.

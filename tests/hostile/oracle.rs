@@ -55,7 +55,7 @@ impl Held {
     }
 
     /// What is held that was not before.
-    fn left(self, before: Held) -> Option<String> {
+    pub(crate) fn left(self, before: Held) -> Option<String> {
         let slack = SLACK.max(before.resident / 20);
         let table = [
             ("panics", self.panics, before.panics),
