@@ -41,6 +41,7 @@ fn objects<T>(verdict: Result<T, String>, words: &str) -> Result<(), Failed> {
 fn attack() -> Attack {
     Attack {
         name: "an attack".to_owned(),
+        guest: String::new(),
         bytes: Vec::new().into(),
         expect: vec!["trap".to_owned()],
         says: Some("unreachable".to_owned()),
