@@ -41,6 +41,7 @@ pub(crate) struct Case {
 }
 
 /// One guest and its expected end.
+#[derive(Default)]
 pub(crate) struct Attack {
     pub(crate) name: String,
     /// As the case names it. The guests of cases about loading are made when

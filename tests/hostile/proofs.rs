@@ -4,13 +4,11 @@ use std::fs::File;
 use std::io::Write;
 use std::time::Duration;
 
-use hotcell_broker::Grants;
 use hotcell_broker::meter::{CellUse, Level, LogLine, Records};
-use hotcell_runtime::manifest::Limits;
 use libtest_mimic::{Failed, Trial};
 
 use crate::canary::{self, Place, Watch};
-use crate::case::{Attack, Drive};
+use crate::case::Attack;
 use crate::neighbour::Neighbour;
 use crate::oracle::{Held, Peak};
 use crate::yard::{Came, judge};
@@ -40,21 +38,10 @@ fn objects<T>(verdict: Result<T, String>, words: &str) -> Result<(), Failed> {
 
 fn attack() -> Attack {
     Attack {
-        name: "an attack".to_owned(),
-        guest: String::new(),
-        bytes: Vec::new().into(),
         expect: vec!["trap".to_owned()],
         says: Some("unreachable".to_owned()),
-        limits: Limits::default(),
-        grants: Grants::default(),
-        kind: "attack".to_owned(),
-        input: "{}".to_owned(),
-        depth: 0,
-        then: None,
-        drive: Drive::Wait,
-        loaded: None,
-        compiles: None,
         within: Duration::from_secs(5),
+        ..Attack::default()
     }
 }
 
