@@ -39,6 +39,7 @@ fn objects<T>(verdict: Result<T, String>, words: &str) -> Result<(), Failed> {
 fn attack() -> Attack {
     Attack {
         expect: vec!["trap".to_owned()],
+        calls: 1,
         says: Some("unreachable".to_owned()),
         within: Duration::from_secs(5),
         ..Attack::default()
