@@ -1,6 +1,7 @@
 //! The decisions as tables, then the waiting.
 
 use super::*;
+use crate::bulkhead::{Bulkhead, Load, Room};
 
 fn guest<'a>(tenant: &'a str, plugin: &'a str, concurrency: u32, queue: u32) -> Guest<'a> {
     Guest {
@@ -103,7 +104,7 @@ fn nothing_is_kept_of_who_is_gone() {
     for ticket in tickets {
         hall.leave(ticket);
     }
-    assert_eq!((hall.roots.taken, hall.nested.taken), (0, 0));
+    assert_eq!(hall.taken(), 0);
     assert!(hall.tickets.is_empty() && hall.plugins.is_empty() && hall.tenants.is_empty());
 }
 
