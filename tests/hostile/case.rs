@@ -56,6 +56,8 @@ pub(crate) struct Attack {
     pub(crate) grants: Grants,
     pub(crate) kind: String,
     pub(crate) input: String,
+    /// The folder that is made for each call, by its name in `fixture.rs`.
+    pub(crate) fixture: Option<&'static str>,
     /// How many calls of plugins the call is already inside of.
     pub(crate) depth: u8,
     /// A kind of task that the same plugin must answer afterwards.
@@ -154,6 +156,8 @@ struct Row {
     kind: Option<String>,
     #[serde(default)]
     input: Option<String>,
+    #[serde(default)]
+    fixture: Option<String>,
     #[serde(default)]
     depth: u8,
     #[serde(default)]
@@ -258,6 +262,8 @@ fn read(folder: &Path, made: &mut Made, scale: u32, wanted: impl Fn(&str) -> boo
             grants: row.grants.unwrap_or_else(|| file.grants.clone()),
             kind: row.kind.unwrap_or_else(|| "attack".to_owned()),
             input: row.input.unwrap_or_else(|| "{}".to_owned()),
+            // For the rest of the process, as the case is.
+            fixture: row.fixture.map(|name| &*name.leak()),
             depth: row.depth,
             then: row.then,
             calls: row.calls,

@@ -19,6 +19,7 @@
 mod canary;
 mod case;
 mod crowd;
+mod fixture;
 mod guard;
 mod guest;
 mod loading;

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::canary::{self, Place, Watch};
 use crate::case::{Attack, Case, Drive};
+use crate::fixture::Fixture;
 use crate::neighbour::Neighbour;
 use crate::net;
 use crate::oracle::{Held, Peak};
@@ -40,7 +41,25 @@ pub(crate) struct Came {
     pub(crate) fuel: u64,
     /// What the model was asked, in numbers.
     pub(crate) asked: u64,
+    /// What the fixture was not left as.
+    pub(crate) left: Option<String>,
     pub(crate) took: Duration,
+}
+
+impl Came {
+    /// Nothing was called.
+    fn refused(code: &str, words: String, started: Instant) -> Came {
+        Came {
+            code: code.to_owned(),
+            words,
+            answer: String::new(),
+            records: Records::default(),
+            fuel: 0,
+            asked: 0,
+            left: None,
+            took: started.elapsed(),
+        }
+    }
 }
 
 /// A runtime with a bound on what runs in it.
@@ -137,15 +156,7 @@ impl Yard {
         let plugin = match tokio::task::spawn_blocking(load).await.unwrap() {
             Ok(plugin) => plugin,
             Err(error) => {
-                return vec![Came {
-                    code: error.code().to_owned(),
-                    words: error.to_string(),
-                    answer: String::new(),
-                    records: Records::default(),
-                    fuel: 0,
-                    asked: 0,
-                    took: started.elapsed(),
-                }];
+                return vec![Came::refused(error.code(), error.to_string(), started)];
             }
         };
         if let Some(loaded) = &attack.loaded {
@@ -171,6 +182,12 @@ impl Yard {
     ) -> Came {
         let started = Instant::now();
         let name = &plugin.manifest.name;
+        let mut fixture = attack.fixture.map(Fixture::new);
+        let lent = fixture.as_ref().map(|it| it.lend(&attack.grants, name));
+        let grants = match lent.unwrap_or_else(|| Ok(attack.grants.clone())) {
+            Ok(grants) => grants,
+            Err(why) => return Came::refused("load.policy", why, started),
+        };
         let caller = Caller {
             depth: attack.depth,
             ..caller(name, "hostile")
@@ -183,7 +200,13 @@ impl Yard {
         };
         let asked = Arc::clone(&model.asked);
         let token = caller.cancel.clone();
-        let broker = agreeable(&policy(name, &attack.grants), model, attack.http);
+        let mut policy = policy(name, &grants);
+        if let Some(fixture) = &mut fixture {
+            let others = policy.plugin.entry("another".to_owned()).or_default();
+            others.files = fixture.anothers();
+            fixture.begin();
+        }
+        let broker = agreeable(&policy, model, attack.http);
         let task = task(kind, &attack.input);
         for _ in 1..attack.calls {
             let (caller, task) = (caller.clone(), task.clone());
@@ -197,6 +220,7 @@ impl Yard {
                 storm::give_up(call, &token, number).await
             }
         };
+        let (took, records) = (started.elapsed(), meter.records());
         Came {
             code: end.as_ref().map_or("dropped", End::code).to_owned(),
             words: end
@@ -205,10 +229,11 @@ impl Yard {
                 .unwrap_or_default()
                 .to_owned(),
             answer: answer(end.as_ref()),
-            records: meter.records(),
+            left: fixture.and_then(|fixture| fixture.check().err()),
+            records,
             fuel: plugin.limits.fuel,
             asked: asked.load(Ordering::Relaxed),
-            took: started.elapsed(),
+            took,
         }
     }
 }
@@ -352,6 +377,9 @@ pub(crate) fn judge(attack: &Attack, came: &Came, after: bool) -> Result<(), Str
     // What was not begun has no cell.
     if came.code.starts_with("load.") || ["saturated", "limit.depth"].contains(&&*came.code) {
         return Ok(());
+    }
+    if let Some(left) = &came.left {
+        return Err(left.clone());
     }
     said::check(&came.records, &came.words, attack.calls)?;
     books(came, attack.calls)

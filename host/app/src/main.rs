@@ -6,6 +6,7 @@ mod check;
 mod cli;
 mod command;
 mod data;
+mod folders;
 mod inspect;
 mod manifest;
 mod report;

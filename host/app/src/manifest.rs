@@ -50,6 +50,8 @@ pub(crate) struct Checked {
     pub(crate) host: Host,
     /// The grants; none without a policy.
     pub(crate) policy: PolicyFile,
+    /// Where these files are.
+    pub(crate) files: Vec<PathBuf>,
     /// What is probably not meant, and stops nothing.
     pub(crate) warnings: Vec<Problem>,
 }
@@ -79,6 +81,7 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
     };
     let host = beside(&files.host, "host.toml", "no models are offered");
     let policy = beside(&files.policy, "policy.toml", "nothing is granted");
+    let all = [Some(path), host.clone(), policy.clone()];
     let host = match host {
         Some(path) => load(&path, tree::toml, host::read, &mut problems),
         None => Some(Host::default()),
@@ -94,6 +97,7 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
                 workflow,
                 host,
                 policy,
+                files: all.into_iter().flatten().collect(),
                 warnings,
             })
         }

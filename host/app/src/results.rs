@@ -255,6 +255,8 @@ fn add(totals: &mut Totals, report: &Report) {
             }
             Capability::Tools => totals.tool_calls += 1,
             Capability::Http => totals.http_requests += 1,
+            // One record for each folder that a cell looked into: nothing to add up.
+            Capability::Files => {}
             // Not offered, so nobody has used them.
             Capability::Memory
             | Capability::Delegate

@@ -31,6 +31,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::build;
 use crate::command::{Exit, Problem, WorkflowArgs};
+use crate::folders;
 use crate::manifest::endpoint::choose;
 use crate::manifest::host::{ApiKey, Model, Provider};
 use crate::manifest::records::Record;
@@ -92,6 +93,7 @@ pub(crate) struct Options {
 /// Builds, loads and connects everything.
 pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Assembly, Problem> {
     install_ring();
+    let policy = lend(checked, &options.state)?;
     let workflow = &checked.workflow;
     let aliases = granted_aliases(checked);
     let models: BTreeMap<&String, &Model> = checked
@@ -185,7 +187,6 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
     }
 
     let tools = tools(workflow, &plugins, &cells).await?;
-    let policy = checked.policy.policy.clone();
     let broker = Broker::new(policy, routes, tools).map_err(|e| {
         Problem::new(
             Exit::Plugin,
@@ -206,6 +207,18 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         compiled: runtime.compiled(),
         _runtime: runtime,
     })
+}
+
+/// The policy, with its folders where they really are. Refuses to lend what the
+/// host itself lives on.
+pub(crate) fn lend(checked: &Checked, state: &Path) -> Result<Policy, Problem> {
+    folders::lend(checked, state, home().as_deref())
+        .map_err(|problems| Problem::new(Exit::Files, problems))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
+fn home() -> Option<PathBuf> {
+    std::env::var_os("HOME").map(PathBuf::from)
 }
 
 /// The aliases that some plugin of the workflow may call. Others are not even

@@ -8,6 +8,7 @@
 
 pub mod bulkhead;
 pub mod egress;
+pub mod files;
 pub mod llm;
 pub mod meter;
 pub mod policy;
@@ -23,11 +24,12 @@ use std::time::Duration;
 use futures::future::join_all;
 pub use hotcell_store as store;
 use serde::{Deserialize, Serialize};
+use store::guard::Guard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use egress::Egress;
-use hotcell_store::guard::Guard;
+use files::{FileGrant, FileRefusal};
 use llm::{LlmError, LlmProvider, Request, Response, Took, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
@@ -344,6 +346,38 @@ impl Broker {
             return calls.iter().map(refuse).collect();
         }
         join_all(calls.into_iter().map(|call| self.call_tool(caller, call))).await
+    }
+
+    /// The folders that a plugin was lent.
+    pub fn folders(&self, plugin: &str) -> impl Iterator<Item = &FileGrant> {
+        let grants = self.inner.policy.plugin.iter();
+        let of_plugin =
+            move |(name, _): &(&String, &Grants)| *name == plugin || !Guard::FilesScope.on();
+        grants
+            .filter(of_plugin)
+            .flat_map(|(_, grants)| &grants.files)
+    }
+
+    /// Records that a cell begins to use a folder, unless the attempt has had its
+    /// share of effects. Each read and write would be too many records, and a
+    /// guest chooses how many.
+    pub fn use_folder(&self, caller: &Caller, folder: &FileGrant) -> bool {
+        let effect = self.begin(caller, Capability::Files, &folder.at, None);
+        let begun = effect.is_some();
+        if let Some(effect) = effect {
+            effect.end("ok", |_| {});
+        }
+        begun
+    }
+
+    /// Records why a file operation was refused.
+    pub fn refused_file(&self, caller: &Caller, at: &str, why: FileRefusal) {
+        let access = Access {
+            plugin: &caller.plugin,
+            capability: Capability::Files,
+            resource: at,
+        };
+        caller.meter.refusal(Refusal::of_file(access, why));
     }
 
     /// Looks up the grant, first thing in every call; a "no" is recorded.

@@ -15,6 +15,7 @@ use hotcell_store::guard::Guard;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::files::FileRefusal;
 use crate::llm::{Origin, Usage};
 use crate::policy::{Access, Capability, Denial, line_that_allows};
 use crate::text;
@@ -141,6 +142,14 @@ impl Refusal {
             reason: text::line(&denial.to_string(), RESOURCE),
             allow_with,
             resource,
+        }
+    }
+
+    /// The record of a file operation that was refused.
+    pub fn of_file(access: Access<'_>, why: FileRefusal) -> Refusal {
+        Refusal {
+            reason: why.to_string(),
+            ..Refusal::new(access, &Denial::Unavailable)
         }
     }
 

@@ -11,6 +11,7 @@ use hotcell_store::guard::Guard;
 use serde::{Deserialize, Serialize};
 
 use crate::egress::origin::{HttpGrant, Origin, default_methods};
+use crate::files::FileGrant;
 
 /// Why the host will not do what was asked; the guest sees these cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +49,8 @@ pub enum Capability {
     /// HTTP requests; the resource is an origin, with the method before it
     /// unless that is `GET`.
     Http,
+    /// Files and folders; the resource is where the guest sees a folder.
+    Files,
     /// Stored values; the resource is a namespace. Not offered yet.
     Memory,
     /// Asking other agents; the resource is an agent. Not offered yet.
@@ -60,10 +63,11 @@ pub enum Capability {
 
 impl Capability {
     /// All of them, in the order tables show them.
-    pub const ALL: [Capability; 7] = [
+    pub const ALL: [Capability; 8] = [
         Capability::Llm,
         Capability::Tools,
         Capability::Http,
+        Capability::Files,
         Capability::Memory,
         Capability::Delegate,
         Capability::Approval,
@@ -76,6 +80,7 @@ impl Capability {
             Capability::Llm => "llm",
             Capability::Tools => "tools",
             Capability::Http => "http",
+            Capability::Files => "files",
             Capability::Memory => "memory",
             Capability::Delegate => "delegate",
             Capability::Approval => "approval",
@@ -86,7 +91,10 @@ impl Capability {
     /// Whether this host has a provider for it. What it has not, it refuses
     /// with [`Denial::Unavailable`] whatever the policy says.
     pub fn offered(self) -> bool {
-        matches!(self, Capability::Llm | Capability::Tools | Capability::Http)
+        matches!(
+            self,
+            Capability::Llm | Capability::Tools | Capability::Http | Capability::Files
+        )
     }
 }
 
@@ -103,11 +111,14 @@ pub struct Grants {
     /// Where HTTP requests may go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub http: Vec<HttpGrant>,
+    /// Folders.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<FileGrant>,
 }
 
 impl Grants {
     /// Whether a resource of a capability is granted.
-    fn has(&self, capability: Capability, resource: &str) -> bool {
+    pub fn has(&self, capability: Capability, resource: &str) -> bool {
         match capability {
             Capability::Llm => self.llm.contains(resource),
             Capability::Tools => self.tools.contains(resource),
@@ -115,7 +126,11 @@ impl Grants {
                 let (method, origin) = method_and_origin(resource);
                 Origin::parse(origin).is_ok_and(|origin| self.http(method, &origin).is_some())
             }
-            _ => false,
+            Capability::Files => self.files.iter().any(|folder| folder.at == resource),
+            Capability::Memory
+            | Capability::Delegate
+            | Capability::Approval
+            | Capability::Secrets => false,
         }
     }
 
@@ -192,23 +207,22 @@ pub fn decide_http<'p>(
 
 /// The lines of `policy.toml` that would allow an access, for the operator.
 pub fn line_that_allows(access: Access<'_>) -> String {
-    if access.capability == Capability::Http {
-        let (method, origin) = method_and_origin(access.resource);
-        let methods = match default_methods().contains(method) {
-            true => String::new(),
-            false => format!(", methods = [{method:?}]"),
-        };
-        return format!(
-            "[plugin.{}] http = [{{ origin = {origin:?}{methods} }}]",
-            access.plugin
-        );
+    let (plugin, capability) = (access.plugin, access.capability.name());
+    match access.capability {
+        Capability::Files => format!(
+            "[plugin.{plugin}] {capability} = [{{ path = \"FOLDER\", at = {:?} }}]",
+            access.resource
+        ),
+        Capability::Http => {
+            let (method, origin) = method_and_origin(access.resource);
+            let methods = match default_methods().contains(method) {
+                true => String::new(),
+                false => format!(", methods = [{method:?}]"),
+            };
+            format!("[plugin.{plugin}] {capability} = [{{ origin = {origin:?}{methods} }}]")
+        }
+        _ => format!("[plugin.{plugin}] {capability} = [{:?}]", access.resource),
     }
-    format!(
-        "[plugin.{}] {} = [{:?}]",
-        access.plugin,
-        access.capability.name(),
-        access.resource
-    )
 }
 
 #[cfg(test)]

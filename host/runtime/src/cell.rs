@@ -23,6 +23,7 @@ use crate::bindings::capability::llm;
 use crate::bindings::capability::types::{ToolCall, ToolOutput, ToolSpec};
 use crate::bindings::types;
 use crate::end::{End, Limit};
+use crate::files::Files;
 use crate::http::HttpState;
 use crate::limits::{Account, Hold, Limiter, Total};
 use crate::log::Log;
@@ -47,6 +48,7 @@ pub(crate) struct State {
     pub(crate) table: ResourceTable,
     pub(crate) wasi: Option<Box<WasiCtx>>,
     pub(crate) http: Option<Box<HttpState>>,
+    pub(crate) files: Files,
     limiter: Limiter,
     tape: Option<Tape>,
     turn: turns::Guest,
@@ -276,6 +278,7 @@ pub(crate) fn store(
         table,
         wasi: None,
         http: None,
+        files: Files::default(),
         limiter: Limiter(Account::new(limits.memory, shared.total)),
         tape: shared.tape.cloned(),
         turn: shared.turns.guest(&caller.tenant),

@@ -9,6 +9,7 @@ mod bindings;
 mod cell;
 pub mod compile;
 mod end;
+mod files;
 mod http;
 mod imports;
 mod limits;

@@ -1,6 +1,7 @@
 //! The harmless part of WASI 0.2, for guests built with a toolchain that always
 //! imports it: coarse clocks, seeded random, output to the log. No arguments,
-//! no environment, no input, no files, no sockets.
+//! no environment, no input, no sockets. Files are in `files.rs`, and only those
+//! that were granted.
 
 use std::io;
 use std::pin::Pin;
@@ -19,6 +20,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_io::bindings::wasi::io as wasi_io;
 
 use crate::cell::State;
+use crate::files;
 use crate::http;
 use crate::log::Log;
 use crate::random::SplitMix;
@@ -63,7 +65,8 @@ pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> 
     cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
     cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
     cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.entered().cli())?;
-    http::add_to_linker(l)
+    http::add_to_linker(l)?;
+    files::add_to_linker(l)
 }
 
 impl WasiView for State {

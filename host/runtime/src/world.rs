@@ -68,8 +68,9 @@ const PLUGIN: &[(&str, &str)] = &[
 ];
 
 /// What of WASI 0.2 the host links: coarse clocks, seeded random, bounded
-/// output to the log, and requests over HTTP, each of which needs a grant; no
-/// arguments, no environment, no input, no files, no sockets. `environment`, `stdin` and the terminals are there because every
+/// output to the log, files of granted folders, and requests over HTTP, each of
+/// which needs a grant; no arguments, no environment, no input, no sockets.
+/// `environment`, `stdin` and the terminals are there because every
 /// Rust program for `wasm32-wasip2` imports them; they are empty.
 const WASI: &[&str] = &[
     "wasi:cli/environment",
@@ -84,6 +85,8 @@ const WASI: &[&str] = &[
     "wasi:cli/terminal-stdout",
     "wasi:clocks/monotonic-clock",
     "wasi:clocks/wall-clock",
+    "wasi:filesystem/preopens",
+    "wasi:filesystem/types",
     "wasi:http/outgoing-handler",
     "wasi:http/types",
     "wasi:io/error",
@@ -314,7 +317,9 @@ fn surface(component: &Worldly) -> Surface {
 }
 
 fn standing(interface: &str) -> Standing {
-    if interface.starts_with("wasi:http/outgoing-handler@") {
+    if interface.starts_with("wasi:http/outgoing-handler@")
+        || interface.starts_with("wasi:filesystem/")
+    {
         return Standing::NeedsGrant;
     }
     if interface.starts_with("wasi:") {
@@ -699,14 +704,15 @@ mod tests {
     }
 
     #[test]
-    fn only_the_harmless_part_of_wasi_is_linked() {
+    fn only_the_harmless_part_of_wasi_is_linked_and_files_need_a_grant() {
         assert!(is_linked_wasi("wasi:io/poll@0.2.6"));
-        for name in [
-            "wasi:io/poll@0.3.0",
-            "wasi:sockets/tcp@0.2.6",
-            "wasi:filesystem/types@0.2.6",
-        ] {
+        assert!(is_linked_wasi("wasi:filesystem/types@0.2.6"));
+        for name in ["wasi:io/poll@0.3.0", "wasi:sockets/tcp@0.2.6"] {
             assert!(!is_linked_wasi(name), "{name}");
         }
+        assert_eq!(
+            standing("wasi:filesystem/types@0.2.6"),
+            Standing::NeedsGrant
+        );
     }
 }

@@ -124,6 +124,24 @@ guards! {
     EgressHeaders = "egress-headers",
     /// So many requests of an agent and of a tenant are under way at once.
     EgressConnections = "egress-connections",
+    /// A cell sees the folders that its plugin was lent.
+    FilesScope = "files-scope",
+    /// What is lent for reading is not written.
+    FilesAccess = "files-access",
+    /// No links are made.
+    FilesLinks = "files-links",
+    /// One call writes so many bytes.
+    FilesQuota = "files-quota",
+    /// One call creates so many files.
+    FilesCount = "files-count",
+    /// A cell holds so many files open.
+    FilesHandles = "files-handles",
+    /// A path is so long and leads so deep.
+    FilesDepth = "files-depth",
+    /// A folder that holds pipes, sockets or devices is not lent.
+    FilesSpecial = "files-special",
+    /// Folders that the host needs, or that another may write, are not lent.
+    FilesOverlap = "files-overlap",
 }
 
 impl Guard {

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use hotcell_broker::egress::origin::{METHODS, Origin, default_methods};
 use hotcell_broker::egress::{HttpGrant, IpNet};
+use hotcell_broker::files::{FileAccess, FileGrant, MAX_FILES, QUOTA_MIB};
 use hotcell_broker::{Capability, Grants, Policy};
 
 use super::problem::{Problem, Spot, one_of};
@@ -23,6 +24,19 @@ pub(crate) struct PolicyFile {
     pub(crate) plugins: Vec<Named>,
     /// The model aliases it names.
     pub(crate) aliases: Vec<Named>,
+    /// The folders it lends. Whether they may be lent is found out later.
+    pub(crate) folders: Vec<Folder>,
+}
+
+/// A folder that the policy lends, and the place where it says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Folder {
+    /// To which plugin.
+    pub(crate) plugin: String,
+    /// What is lent.
+    pub(crate) grant: FileGrant,
+    /// Where its path stands.
+    pub(crate) spot: Spot,
 }
 
 /// Reads a policy. It is complete unless the reader has noted a problem.
@@ -35,7 +49,7 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
         return file;
     };
     for (key, node) in reader.entries(plugins, "`plugin`") {
-        let grants = grants(reader, node, &mut file.aliases);
+        let grants = grants(reader, node, &key.name, &mut file);
         if let Some(named) = reader.name(&key.name, &key.span) {
             file.policy.plugin.insert(named.name.clone(), grants);
             file.plugins.push(named);
@@ -44,7 +58,7 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
     file
 }
 
-fn grants(reader: &mut Reader, node: &Node, aliases: &mut Vec<Named>) -> Grants {
+fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile) -> Grants {
     let capability = |key: &Key| Capability::ALL.into_iter().find(|it| it.name() == key.name);
     let refused = |key: &Key| capability(key).is_some_and(|it| !it.offered());
     let mut node = node.clone();
@@ -79,12 +93,23 @@ fn grants(reader: &mut Reader, node: &Node, aliases: &mut Vec<Named>) -> Grants 
         .get("http")
         .map(|node| http(reader, node))
         .unwrap_or_default();
-    aliases.extend(llm.iter().cloned());
+    let files = table
+        .get("files")
+        .map(|node| folders(reader, node))
+        .unwrap_or_default();
+    file.aliases.extend(llm.iter().cloned());
+    file.folders
+        .extend(files.iter().map(|(grant, spot)| Folder {
+            plugin: plugin.to_owned(),
+            grant: grant.clone(),
+            spot: spot.clone(),
+        }));
     let names = |list: Vec<Named>| list.into_iter().map(|it| it.name).collect::<BTreeSet<_>>();
     Grants {
         llm: names(llm),
         tools: names(tools),
         http,
+        files: files.into_iter().map(|(grant, _)| grant).collect(),
     }
 }
 
@@ -187,4 +212,97 @@ fn networks(reader: &mut Reader, node: &Node) -> Vec<IpNet> {
         }
     }
     networks
+}
+
+/// The folders of one plugin, each with the place of its path.
+fn folders(reader: &mut Reader, node: &Node) -> Vec<(FileGrant, Spot)> {
+    let mut seen: Vec<Named> = Vec::new();
+    let mut folders = Vec::new();
+    for item in reader.list(node, "files") {
+        let Some((grant, path, at)) = folder(reader, item) else {
+            continue;
+        };
+        match seen.iter().find(|it| it.name == at.name) {
+            Some(first) => reader.push(
+                Problem::new(format!("two folders are at `{}`", at.name))
+                    .at(&first.spot, "one is here")
+                    .at(&at.spot, "and another here")
+                    .help("let the plugin see each at a place of its own"),
+            ),
+            None => {
+                seen.push(at);
+                folders.push((grant, path));
+            }
+        }
+    }
+    folders
+}
+
+fn folder(reader: &mut Reader, node: &Node) -> Option<(FileGrant, Spot, Named)> {
+    const KEYS: [&str; 5] = ["path", "at", "access", "quota_mib", "max_files"];
+    let table = reader.table(node, "a granted folder", &KEYS)?;
+    let path = reader.require(&table, "path", "name a folder on this machine");
+    let at = reader.require(
+        &table,
+        "at",
+        "say where the plugin sees it: `at = \"/data\"`",
+    );
+    let access = match table.get("access") {
+        None => FileAccess::default(),
+        Some(node) => {
+            let choices = [("read", FileAccess::Read), ("write", FileAccess::Write)];
+            reader.choice(node, "access", &choices)?
+        }
+    };
+    let mut bound = |key: &str, most: u64, usual: u32| match table.get(key) {
+        None => Some(usual),
+        Some(node) if access == FileAccess::Read => {
+            let help = "leave it out, or say `access = \"write\"`";
+            reader.wrong(
+                &node.span,
+                format!("`{key}` bounds what is written"),
+                "and this folder is lent for reading",
+                help,
+            );
+            None
+        }
+        Some(node) => {
+            let bound = reader.whole(node, key, 1..=most)?;
+            u32::try_from(bound).ok()
+        }
+    };
+    let quota_mib = bound("quota_mib", 1024 * 1024, QUOTA_MIB);
+    let max_files = bound("max_files", 1_000_000, MAX_FILES);
+    let (path, at) = (path?, at?);
+    let text = reader.text(path, "path")?;
+    let seen = reader.text(at, "at")?;
+    if !is_guest_path(&seen) {
+        let help = "write an absolute path without `.` and `..`, such as `/data/invoices`";
+        let message = format!("`{seen}` is no place in a plugin");
+        reader.wrong(&at.span, message, "the plugin cannot look there", help);
+        return None;
+    }
+    let grant = FileGrant {
+        path: reader.path(&text),
+        at: seen.clone(),
+        access,
+        quota_mib: quota_mib?,
+        max_files: max_files?,
+    };
+    let at = Named {
+        name: seen,
+        spot: reader.spot(&at.span),
+    };
+    Some((grant, reader.spot(&path.span), at))
+}
+
+/// `/` or `/a/b`: absolute, without empty names, `.` and `..`.
+fn is_guest_path(path: &str) -> bool {
+    let Some(names) = path.strip_prefix('/') else {
+        return false;
+    };
+    let plain = |name: &str| {
+        !matches!(name, "" | "." | "..") && !name.contains(char::is_control) && name.len() <= 255
+    };
+    names.is_empty() || names.split('/').all(plain)
 }

@@ -266,6 +266,11 @@ impl Reader {
         None
     }
 
+    /// A path of the file, which is relative to its folder.
+    pub(crate) fn path(&self, text: &str) -> PathBuf {
+        self.base.join(text)
+    }
+
     /// The path of a file that can be opened.
     pub(crate) fn file(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
         let text = self.text(node, what)?;

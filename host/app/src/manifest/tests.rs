@@ -2,6 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use hotcell_broker::files::{FileAccess, FileGrant};
 use hotcell_broker::provider::faults::FaultModel;
 use hotcell_broker::{Grants, Price};
 use hotcell_runtime::manifest::Limits;
@@ -62,6 +63,8 @@ const POLICY: &str = r#"[plugin.reader]
 llm = ["default"]
 [plugin.checker]
 tools = ["vendor.find"]
+files = [{ path = "granted", at = "/data" },
+         { path = "out", at = "/out", access = "write", quota_mib = 2 }]
 "#;
 
 /// A folder with these three files and what they refer to.
@@ -250,15 +253,27 @@ fn good_files_become_checked_types() {
     };
     assert_eq!(*plugin, folder.path("checker.wasm"));
 
-    let grants = |llm: &[&str], tools: &[&str]| Grants {
+    let grants = |llm: &[&str], tools: &[&str], files: Vec<FileGrant>| Grants {
         llm: llm.iter().map(|name| (*name).to_owned()).collect(),
         tools: tools.iter().map(|name| (*name).to_owned()).collect(),
+        files,
         ..Grants::default()
     };
     let policy = &checked.policy.policy.plugin;
     assert_eq!(policy.len(), 2);
-    assert_eq!(policy["reader"], grants(&["default"], &[]));
-    assert_eq!(policy["checker"], grants(&[], &["vendor.find"]));
+    let lent = |path: &str, at: &str, access, quota_mib| FileGrant {
+        path: folder.path(path),
+        at: at.to_owned(),
+        access,
+        quota_mib,
+        max_files: 1_000,
+    };
+    let files = vec![
+        lent("granted", "/data", FileAccess::Read, 16),
+        lent("out", "/out", FileAccess::Write, 2),
+    ];
+    assert_eq!(policy["reader"], grants(&["default"], &[], Vec::new()));
+    assert_eq!(policy["checker"], grants(&[], &["vendor.find"], files));
 }
 
 #[test]
@@ -267,7 +282,8 @@ fn the_policy_reads_as_the_broker_would_read_it() {
         { origin = "https://api.example.com" },
         { origin = "http://127.0.0.1:8080", methods = ["POST"], addresses = ["127.0.0.0/8"] },
     ]"#;
-    for policy in [POLICY.to_owned(), format!("{POLICY}{http}\n")] {
+    let policy = POLICY.replace("path = \"", "path = \"/");
+    for policy in [policy.clone(), format!("{policy}{http}\n")] {
         let checked = Folder::new(WORKFLOW, HOST, &policy).check().unwrap();
         assert_eq!(checked.policy.policy, toml::from_str(&policy).unwrap());
     }

@@ -1,0 +1,735 @@
+//! `wasi:filesystem`: the folders that a plugin was lent, and nothing else.
+//!
+//! Paths are resolved by the library, below an open folder and never above it.
+//! Around each of its operations stands what it does not do: the grant is looked
+//! up, what is written, created and held open is counted, links are never made,
+//! and the disk is waited for on threads of which there are not many. What is
+//! refused and why the broker says.
+
+mod pool;
+mod streams;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use hotcell_broker::files::{FileAccess, FileGrant, FileRefusal, Ledger, depth, growth};
+use hotcell_broker::store::guard::Guard;
+use hotcell_broker::{Broker, Caller};
+use rustix::fs::{Dir as RawDir, FileType, Mode, OFlags};
+use wasmtime::component::{HasSelf, Linker, Resource, ResourceTable};
+use wasmtime_wasi::filesystem::{self, Descriptor, Dir, WasiFilesystemCtx, WasiFilesystemCtxView};
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
+use wasmtime_wasi::p2::bindings::filesystem::types::{
+    self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
+    DirectoryEntryStream, ErrorCode, HostDescriptor, HostDirectoryEntryStream, MetadataHashValue,
+    NewTimestamp, OpenFlags, PathFlags,
+};
+use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi::{FsPerms, OpenMode};
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
+
+use self::pool::POOL;
+use self::streams::{Failed, Reader, To, Writer};
+use crate::cell::State;
+use crate::limits::Hold;
+
+/// Entries of a folder that are read at once.
+const BATCH: usize = 256;
+
+/// What an entry keeps in memory, at most: a name of 255 bytes and its kind.
+const ENTRY: usize = 320;
+
+/// Links the interface.
+pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    types::add_to_linker::<State, HasSelf<State>>(linker, State::entered)?;
+    preopens::add_to_linker::<State, HasSelf<State>>(linker, State::entered)
+}
+
+/// The files of one cell.
+#[derive(Default)]
+pub(crate) struct Files {
+    open: BTreeMap<u32, Opened>,
+    /// Made at the first use.
+    shared: Option<Arc<Shared>>,
+}
+
+/// What is known of a descriptor besides what the library knows.
+struct Opened {
+    /// Where the guest sees the folder that was lent.
+    at: Arc<str>,
+    /// So many folders below it, at most.
+    depth: usize,
+    /// The least that the file is long.
+    size: u64,
+    _place: Place,
+}
+
+/// What descriptors and streams of one cell have in common.
+pub(crate) struct Shared {
+    broker: Broker,
+    caller: Caller,
+    ledger: Mutex<Ledger>,
+}
+
+/// A place among those for open files, until it is dropped.
+pub(crate) struct Place {
+    shared: Arc<Shared>,
+    /// What it keeps in memory.
+    _held: Hold,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shared.ledger().give_back();
+    }
+}
+
+impl Shared {
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The error that the guest gets, after the operator's record of it.
+    fn refuse(&self, at: &str, why: FileRefusal) -> FsError {
+        if self.ledger().first_refusal(at, why) {
+            self.broker.refused_file(&self.caller, at, why);
+        }
+        let code = match why {
+            FileRefusal::Quota
+            | FileRefusal::Files
+            | FileRefusal::Handles
+            | FileRefusal::Effects => ErrorCode::Quota,
+            FileRefusal::Path => ErrorCode::NameTooLong,
+            FileRefusal::Across => ErrorCode::CrossDevice,
+            FileRefusal::Gone => ErrorCode::NoEntry,
+            FileRefusal::NotGranted
+            | FileRefusal::ReadOnly
+            | FileRefusal::Link
+            | FileRefusal::Special => ErrorCode::NotPermitted,
+        };
+        code.into()
+    }
+
+    /// The grant, as it is now.
+    fn grant(&self, at: &str) -> Result<&FileGrant, FileRefusal> {
+        let mut folders = self.broker.folders(&self.caller.plugin);
+        let grant = folders
+            .find(|folder| folder.at == at)
+            .ok_or(FileRefusal::NotGranted)?;
+        self.ledger()
+            .begin(grant, || self.broker.use_folder(&self.caller, grant))?;
+        Ok(grant)
+    }
+
+    fn charge(&self, at: &str, size: u64, offset: u64, bytes: u64) -> Result<(), FileRefusal> {
+        let grant = self.grant(at)?;
+        self.ledger().write(grant, growth(size, offset, bytes))
+    }
+}
+
+/// Does something to a descriptor on a thread that may block. The library works
+/// on a table with this descriptor alone, so that the cell's own stays here.
+async fn on_disk<R: Send + 'static>(
+    shared: &Shared,
+    descriptor: Descriptor,
+    work: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>, Resource<Descriptor>) -> FsResult<R>
+    + Send
+    + 'static,
+) -> FsResult<R> {
+    let work = move || {
+        let (mut table, mut ctx) = (ResourceTable::new(), WasiFilesystemCtx::default());
+        let fd = table.push(descriptor)?;
+        let mut view = WasiFilesystemCtxView {
+            ctx: &mut ctx,
+            table: &mut table,
+        };
+        // Descriptors are made to block, so this waits for nothing but the disk.
+        let work = std::pin::pin!(work(&mut view, fd));
+        match work.poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(done) => done,
+            Poll::Pending => Err(ErrorCode::WouldBlock.into()),
+        }
+    };
+    POOL.run(&shared.caller.tenant, work)
+        .await
+        .map_err(FsError::trap)?
+}
+
+/// The same descriptor, made to block: whatever is done to it is done on threads
+/// that may.
+fn blocking(descriptor: Descriptor) -> FsResult<Descriptor> {
+    let alone = |file: Arc<File>| Arc::into_inner(file).ok_or(ErrorCode::Io);
+    Ok(match descriptor {
+        Descriptor::File(file) => Descriptor::File(filesystem::File::new(
+            alone(file.file)?,
+            file.perms,
+            file.open_mode,
+            true,
+        )),
+        Descriptor::Dir(dir) => {
+            Descriptor::Dir(Dir::new(alone(dir.dir)?, dir.perms, dir.open_mode, true))
+        }
+    })
+}
+
+/// The folder itself, never what a link in its place leads to.
+fn lend(grant: &FileGrant) -> Option<Descriptor> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let folder = rustix::fs::open(&grant.path, flags, Mode::empty()).ok()?;
+    let (perms, mode) = match grant.access {
+        FileAccess::Read if Guard::FilesAccess.on() => (FsPerms::ReadOnly, OpenMode::READ),
+        FileAccess::Read | FileAccess::Write => {
+            (FsPerms::ReadWrite, OpenMode::READ | OpenMode::WRITE)
+        }
+    };
+    Some(Descriptor::Dir(Dir::new(folder.into(), perms, mode, true)))
+}
+
+type Fd = Resource<Descriptor>;
+
+impl State {
+    fn shared(&mut self) -> Arc<Shared> {
+        let (broker, caller) = (&self.broker, &self.caller);
+        let shared = self.files.shared.get_or_insert_with(|| {
+            Arc::new(Shared {
+                broker: broker.clone(),
+                caller: caller.clone(),
+                ledger: Mutex::default(),
+            })
+        });
+        Arc::clone(shared)
+    }
+
+    /// A place for an open file that keeps so many bytes in memory.
+    fn place(&mut self, at: &str, bytes: usize) -> FsResult<Place> {
+        let shared = self.shared();
+        let held = self.hold(bytes).map_err(FsError::trap)?;
+        let taken = shared.ledger().take();
+        taken.map_err(|why| shared.refuse(at, why))?;
+        Ok(Place {
+            shared,
+            _held: held,
+        })
+    }
+
+    /// What is known of a descriptor; a trap if it is none.
+    fn opened(&self, fd: &Fd) -> FsResult<&Opened> {
+        let found = self.files.open.get(&fd.rep());
+        found.ok_or_else(|| FsError::trap(wasmtime::format_err!("no such descriptor")))
+    }
+
+    /// Looks up the grant and does something to the descriptor.
+    async fn with<R: Send + 'static>(
+        &mut self,
+        fd: &Fd,
+        work: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>, Fd) -> FsResult<R> + Send + 'static,
+    ) -> FsResult<R> {
+        let shared = self.shared();
+        let at = Arc::clone(&self.opened(fd)?.at);
+        let descriptor = self.table.get(fd)?.clone();
+        let access = match shared.grant(&at) {
+            Ok(grant) => grant.access,
+            Err(why) => return Err(shared.refuse(&at, why)),
+        };
+        let done = on_disk(&shared, descriptor, work).await;
+        let refused =
+            |error: &FsError| matches!(error.downcast_ref(), Some(ErrorCode::NotPermitted));
+        match done {
+            Err(error) if access == FileAccess::Read && refused(&error) => {
+                Err(shared.refuse(&at, FileRefusal::ReadOnly))
+            }
+            done => done,
+        }
+    }
+
+    /// The same, with a path below the descriptor.
+    async fn with_path<R: Send + 'static>(
+        &mut self,
+        fd: &Fd,
+        path: String,
+        work: impl AsyncFnOnce(&mut WasiFilesystemCtxView<'_>, Fd, String) -> FsResult<R>
+        + Send
+        + 'static,
+    ) -> FsResult<R> {
+        self.below(fd, &path)?;
+        self.with(fd, async move |view, fd| work(view, fd, path).await)
+            .await
+    }
+
+    /// How deep a path leads.
+    fn below(&mut self, fd: &Fd, path: &str) -> FsResult<usize> {
+        let opened = self.opened(fd)?;
+        let at = Arc::clone(&opened.at);
+        depth(opened.depth, path).map_err(|why| self.shared().refuse(&at, why))
+    }
+
+    /// Refuses an operation on this descriptor.
+    fn refuse_at<R>(&mut self, fd: &Fd, why: FileRefusal) -> FsResult<R> {
+        let at = Arc::clone(&self.opened(fd)?.at);
+        Err(self.shared().refuse(&at, why))
+    }
+
+    /// Counts a file or folder that is about to be created, where the grant lets
+    /// it be.
+    fn count_new(&mut self, fd: &Fd) -> FsResult<()> {
+        let at = Arc::clone(&self.opened(fd)?.at);
+        let shared = self.shared();
+        let counted = shared.grant(&at).and_then(|grant| match grant.access {
+            FileAccess::Read => Ok(()),
+            FileAccess::Write => shared.ledger().create(grant),
+        });
+        counted.map_err(|why| shared.refuse(&at, why))
+    }
+
+    /// Counts what is about to be written, where the grant lets it be.
+    fn count_bytes(&mut self, fd: &Fd, offset: u64, bytes: u64) -> FsResult<()> {
+        let opened = self.opened(fd)?;
+        let (at, size) = (Arc::clone(&opened.at), opened.size);
+        let shared = self.shared();
+        let counted = shared.grant(&at).and_then(|grant| match grant.access {
+            FileAccess::Read => Ok(()),
+            FileAccess::Write => shared.charge(&at, size, offset, bytes),
+        });
+        counted.map_err(|why| shared.refuse(&at, why))?;
+        let end = offset.saturating_add(bytes);
+        if let Some(opened) = self.files.open.get_mut(&fd.rep()) {
+            opened.size = opened.size.max(end);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, descriptor: Descriptor, opened: Opened) -> FsResult<Fd> {
+        let fd = self.table.push(descriptor)?;
+        self.files.open.insert(fd.rep(), opened);
+        Ok(fd)
+    }
+
+    fn writer(&mut self, fd: &Fd, to: To) -> FsResult<Resource<DynOutputStream>> {
+        let opened = self.opened(fd)?;
+        let (at, size) = (Arc::clone(&opened.at), opened.size);
+        let descriptor = self.table.get(fd)?.clone();
+        let shared = self.shared();
+        match &descriptor {
+            Descriptor::Dir(_) => return Err(ErrorCode::BadDescriptor.into()),
+            Descriptor::File(file) if file.perms.write_not_permitted() => {
+                return Err(shared.refuse(&at, FileRefusal::ReadOnly));
+            }
+            Descriptor::File(_) => {}
+        }
+        let granted = shared.grant(&at).map(|_| ());
+        granted.map_err(|why| shared.refuse(&at, why))?;
+        let place = self.place(&at, streams::CHUNK)?;
+        let writer = Writer::new(shared, descriptor, at, place, to, size);
+        Ok(self.table.push(Box::new(writer) as DynOutputStream)?)
+    }
+}
+
+impl preopens::Host for State {
+    fn get_directories(&mut self) -> wasmtime::Result<Vec<(Fd, String)>> {
+        let shared = self.shared();
+        let mut folders = Vec::new();
+        for grant in shared.broker.folders(&shared.caller.plugin) {
+            let Some(dir) = lend(grant) else {
+                drop(shared.refuse(&grant.at, FileRefusal::Gone));
+                continue;
+            };
+            // A guest that asks over and over sees fewer.
+            let Ok(place) = self.place(&grant.at, 0) else {
+                continue;
+            };
+            let opened = Opened {
+                at: Arc::from(grant.at.as_str()),
+                depth: 0,
+                size: 0,
+                _place: place,
+            };
+            let fd = self.table.push(dir)?;
+            self.files.open.insert(fd.rep(), opened);
+            folders.push((fd, grant.at.clone()));
+        }
+        Ok(folders)
+    }
+}
+
+impl types::Host for State {
+    fn convert_error_code(&mut self, error: FsError) -> wasmtime::Result<ErrorCode> {
+        error.downcast()
+    }
+
+    fn filesystem_error_code(
+        &mut self,
+        error: Resource<wasmtime::Error>,
+    ) -> wasmtime::Result<Option<ErrorCode>> {
+        let error = self.table.get(&error)?;
+        Ok(error.downcast_ref::<Failed>().map(|failed| failed.0))
+    }
+}
+
+/// A folder that is being listed, a batch at a time: it may hold a million
+/// entries.
+struct Listing {
+    shared: Arc<Shared>,
+    /// None while a batch is read, and after the last.
+    rest: Option<RawDir>,
+    batch: std::vec::IntoIter<FsResult<DirectoryEntry>>,
+    _place: Place,
+}
+
+/// The next entries, and the rest of the folder unless that was all.
+fn read_batch(mut dir: RawDir) -> (Vec<FsResult<DirectoryEntry>>, Option<RawDir>) {
+    let mut batch = Vec::new();
+    while batch.len() < BATCH {
+        let Some(entry) = dir.next() else {
+            return (batch, None);
+        };
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                batch.push(Err(ErrorCode::from(std::io::Error::from(error)).into()));
+                return (batch, None);
+            }
+        };
+        let name = entry.file_name().to_bytes();
+        if matches!(name, b"." | b"..") {
+            continue;
+        }
+        let type_ = match entry.file_type() {
+            FileType::RegularFile => DescriptorType::RegularFile,
+            FileType::Directory => DescriptorType::Directory,
+            FileType::Symlink => DescriptorType::SymbolicLink,
+            FileType::BlockDevice => DescriptorType::BlockDevice,
+            FileType::CharacterDevice => DescriptorType::CharacterDevice,
+            FileType::Fifo => DescriptorType::Fifo,
+            FileType::Socket => DescriptorType::Socket,
+            _ => DescriptorType::Unknown,
+        };
+        batch.push(match String::from_utf8(name.to_vec()) {
+            Ok(name) => Ok(DirectoryEntry { type_, name }),
+            Err(_) => Err(ErrorCode::IllegalByteSequence.into()),
+        });
+    }
+    (batch, Some(dir))
+}
+
+impl HostDirectoryEntryStream for State {
+    async fn read_directory_entry(
+        &mut self,
+        stream: Resource<DirectoryEntryStream>,
+    ) -> FsResult<Option<DirectoryEntry>> {
+        let listing = self.table.get_mut(&listing(&stream))?;
+        if let Some(entry) = listing.batch.next() {
+            return entry.map(Some);
+        }
+        let Some(rest) = listing.rest.take() else {
+            return Ok(None);
+        };
+        let tenant = &listing.shared.caller.tenant;
+        let read = POOL.run(tenant, move || read_batch(rest)).await;
+        let (batch, rest) = read.map_err(FsError::trap)?;
+        (listing.batch, listing.rest) = (batch.into_iter(), rest);
+        listing.batch.next().transpose()
+    }
+
+    fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.table.delete(listing(&stream))?;
+        Ok(())
+    }
+}
+
+/// The guest's handle of a listing is typed as the library's; in the table is
+/// ours, which streams.
+fn listing(stream: &Resource<DirectoryEntryStream>) -> Resource<Listing> {
+    Resource::new_own(stream.rep())
+}
+
+impl HostDescriptor for State {
+    async fn advise(&mut self, fd: Fd, offset: u64, len: u64, advice: Advice) -> FsResult<()> {
+        self.with(&fd, async move |view, fd| {
+            view.advise(fd, offset, len, advice).await
+        })
+        .await
+    }
+
+    async fn sync_data(&mut self, fd: Fd) -> FsResult<()> {
+        self.with(&fd, async |view, fd| view.sync_data(fd).await)
+            .await
+    }
+
+    async fn get_flags(&mut self, fd: Fd) -> FsResult<DescriptorFlags> {
+        self.with(&fd, async |view, fd| view.get_flags(fd).await)
+            .await
+    }
+
+    async fn get_type(&mut self, fd: Fd) -> FsResult<DescriptorType> {
+        self.with(&fd, async |view, fd| view.get_type(fd).await)
+            .await
+    }
+
+    async fn set_size(&mut self, fd: Fd, size: u64) -> FsResult<()> {
+        self.count_bytes(&fd, size, 0)?;
+        self.with(&fd, async move |view, fd| view.set_size(fd, size).await)
+            .await
+    }
+
+    async fn set_times(
+        &mut self,
+        fd: Fd,
+        accessed: NewTimestamp,
+        modified: NewTimestamp,
+    ) -> FsResult<()> {
+        self.with(&fd, async move |view, fd| {
+            view.set_times(fd, accessed, modified).await
+        })
+        .await
+    }
+
+    async fn read(&mut self, fd: Fd, len: u64, offset: u64) -> FsResult<(Vec<u8>, bool)> {
+        self.with(&fd, async move |view, fd| view.read(fd, len, offset).await)
+            .await
+    }
+
+    async fn write(&mut self, fd: Fd, bytes: Vec<u8>, offset: u64) -> FsResult<u64> {
+        self.count_bytes(&fd, offset, bytes.len() as u64)?;
+        self.with(&fd, async move |view, fd| {
+            view.write(fd, bytes, offset).await
+        })
+        .await
+    }
+
+    async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<DirectoryEntryStream>> {
+        let dir = self
+            .with(&fd, async |view, fd| match view.table.get(&fd)? {
+                Descriptor::File(_) => Err(ErrorCode::NotDirectory.into()),
+                Descriptor::Dir(dir) => {
+                    let dir = RawDir::read_from(&*dir.dir).map_err(std::io::Error::from);
+                    Ok(dir?)
+                }
+            })
+            .await?;
+        let (at, shared) = (Arc::clone(&self.opened(&fd)?.at), self.shared());
+        let place = self.place(&at, BATCH * ENTRY)?;
+        let listing = self.table.push(Listing {
+            shared,
+            rest: Some(dir),
+            batch: Vec::new().into_iter(),
+            _place: place,
+        })?;
+        Ok(Resource::new_own(listing.rep()))
+    }
+
+    async fn sync(&mut self, fd: Fd) -> FsResult<()> {
+        self.with(&fd, async |view, fd| view.sync(fd).await).await
+    }
+
+    async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.count_new(&fd)?;
+        self.with_path(&fd, path, async |view, fd, path| {
+            view.create_directory_at(fd, path).await
+        })
+        .await
+    }
+
+    async fn stat(&mut self, fd: Fd) -> FsResult<DescriptorStat> {
+        self.with(&fd, async |view, fd| view.stat(fd).await).await
+    }
+
+    async fn stat_at(
+        &mut self,
+        fd: Fd,
+        flags: PathFlags,
+        path: String,
+    ) -> FsResult<DescriptorStat> {
+        self.with_path(&fd, path, async move |view, fd, path| {
+            view.stat_at(fd, flags, path).await
+        })
+        .await
+    }
+
+    async fn set_times_at(
+        &mut self,
+        fd: Fd,
+        flags: PathFlags,
+        path: String,
+        accessed: NewTimestamp,
+        modified: NewTimestamp,
+    ) -> FsResult<()> {
+        self.with_path(&fd, path, async move |view, fd, path| {
+            view.set_times_at(fd, flags, path, accessed, modified).await
+        })
+        .await
+    }
+
+    async fn link_at(
+        &mut self,
+        fd: Fd,
+        flags: PathFlags,
+        path: String,
+        new: Fd,
+        new_path: String,
+    ) -> FsResult<()> {
+        if Guard::FilesLinks.on() {
+            return self.refuse_at(&fd, FileRefusal::Link);
+        }
+        let new = self.table.get(&new)?.clone();
+        self.with_path(&fd, path, async move |view, fd, path| {
+            let new = view.table.push(new)?;
+            view.link_at(fd, flags, path, new, new_path).await
+        })
+        .await
+    }
+
+    async fn open_at(
+        &mut self,
+        fd: Fd,
+        path_flags: PathFlags,
+        path: String,
+        open: OpenFlags,
+        flags: DescriptorFlags,
+    ) -> FsResult<Fd> {
+        let depth = self.below(&fd, &path)?;
+        let at = Arc::clone(&self.opened(&fd)?.at);
+        let place = self.place(&at, 0)?;
+        // What is there is looked at before it is opened: a pipe would block, and
+        // a file that is not there yet counts.
+        let there = self
+            .with_path(&fd, path.clone(), async move |view, fd, path| {
+                match view.stat_at(fd, path_flags, path).await {
+                    Ok(stat) => Ok(Some(stat.type_)),
+                    Err(_) => Ok(None),
+                }
+            })
+            .await?;
+        match there {
+            None if open.contains(OpenFlags::CREATE) => self.count_new(&fd)?,
+            None
+            | Some(
+                DescriptorType::RegularFile
+                | DescriptorType::Directory
+                | DescriptorType::SymbolicLink,
+            ) => {}
+            Some(_) => return self.refuse_at(&fd, FileRefusal::Special),
+        }
+        let (descriptor, size) = self
+            .with_path(&fd, path, async move |view, fd, path| {
+                let opened = view.open_at(fd, path_flags, path, open, flags).await?;
+                let descriptor = view.table.delete(opened)?;
+                let descriptor = blocking(descriptor)?;
+                let again = view.table.push(descriptor.clone())?;
+                let size = view.stat(again).await?.size;
+                Ok((descriptor, size))
+            })
+            .await?;
+        self.keep(
+            descriptor,
+            Opened {
+                at,
+                depth,
+                size,
+                _place: place,
+            },
+        )
+    }
+
+    fn drop(&mut self, fd: Fd) -> wasmtime::Result<()> {
+        self.files.open.remove(&fd.rep());
+        self.table.delete(fd)?;
+        Ok(())
+    }
+
+    async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
+        self.with_path(&fd, path, async |view, fd, path| {
+            view.readlink_at(fd, path).await
+        })
+        .await
+    }
+
+    async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.with_path(&fd, path, async |view, fd, path| {
+            view.remove_directory_at(fd, path).await
+        })
+        .await
+    }
+
+    async fn rename_at(&mut self, fd: Fd, path: String, new: Fd, new_path: String) -> FsResult<()> {
+        self.below(&new, &new_path)?;
+        if self.opened(&fd)?.at != self.opened(&new)?.at {
+            return self.refuse_at(&fd, FileRefusal::Across);
+        }
+        let new = self.table.get(&new)?.clone();
+        self.with_path(&fd, path, async move |view, fd, path| {
+            let new = view.table.push(new)?;
+            view.rename_at(fd, path, new, new_path).await
+        })
+        .await
+    }
+
+    async fn symlink_at(&mut self, fd: Fd, to: String, path: String) -> FsResult<()> {
+        if Guard::FilesLinks.on() {
+            return self.refuse_at(&fd, FileRefusal::Link);
+        }
+        self.with_path(&fd, path, async move |view, fd, path| {
+            view.symlink_at(fd, to, path).await
+        })
+        .await
+    }
+
+    async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.with_path(&fd, path, async |view, fd, path| {
+            view.unlink_file_at(fd, path).await
+        })
+        .await
+    }
+
+    fn read_via_stream(&mut self, fd: Fd, offset: u64) -> FsResult<Resource<DynInputStream>> {
+        let descriptor = self.table.get(&fd)?.clone();
+        if let Descriptor::Dir(_) = descriptor {
+            return Err(ErrorCode::IsDirectory.into());
+        }
+        let (at, shared) = (Arc::clone(&self.opened(&fd)?.at), self.shared());
+        let granted = shared.grant(&at).map(|_| ());
+        granted.map_err(|why| shared.refuse(&at, why))?;
+        let place = self.place(&at, streams::CHUNK)?;
+        let reader = Reader::new(shared, descriptor, at, place, offset);
+        Ok(self.table.push(Box::new(reader) as DynInputStream)?)
+    }
+
+    fn write_via_stream(&mut self, fd: Fd, offset: u64) -> FsResult<Resource<DynOutputStream>> {
+        self.writer(&fd, To::Offset(offset))
+    }
+
+    fn append_via_stream(&mut self, fd: Fd) -> FsResult<Resource<DynOutputStream>> {
+        self.writer(&fd, To::End)
+    }
+
+    async fn is_same_object(&mut self, a: Fd, b: Fd) -> wasmtime::Result<bool> {
+        let other = self.table.get(&b)?.clone();
+        let same = self.with(&a, async move |view, a| {
+            let b = view.table.push(other)?;
+            view.is_same_object(a, b).await.map_err(FsError::trap)
+        });
+        match same.await {
+            Ok(same) => Ok(same),
+            Err(error) => error.downcast().map(|_| false),
+        }
+    }
+
+    async fn metadata_hash(&mut self, fd: Fd) -> FsResult<MetadataHashValue> {
+        self.with(&fd, async |view, fd| view.metadata_hash(fd).await)
+            .await
+    }
+
+    async fn metadata_hash_at(
+        &mut self,
+        fd: Fd,
+        flags: PathFlags,
+        path: String,
+    ) -> FsResult<MetadataHashValue> {
+        self.with_path(&fd, path, async move |view, fd, path| {
+            view.metadata_hash_at(fd, flags, path).await
+        })
+        .await
+    }
+}
