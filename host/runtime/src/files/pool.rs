@@ -82,7 +82,7 @@ mod tests {
             let (pool, wait, begun) = (Arc::clone(&pool), Arc::clone(&wait), begun.clone());
             let hang = move || {
                 begun.send(()).unwrap();
-                drop(wait.lock().unwrap().recv());
+                wait.lock().unwrap().recv().ok();
             };
             tokio::spawn(async move { pool.run("slow", hang).await.unwrap() });
         }
@@ -106,7 +106,7 @@ mod tests {
             async move {
                 let hang = move || {
                     begun.send(()).unwrap();
-                    drop(wait.recv());
+                    wait.recv().ok();
                 };
                 pool.run("a", hang).await.unwrap();
             }
