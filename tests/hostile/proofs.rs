@@ -67,6 +67,7 @@ fn came() -> Came {
         records,
         fuel: 1_000,
         asked: 0,
+        left: None,
         took: Duration::from_millis(1),
     }
 }
