@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use arbitrary::Unstructured;
 use wasm_encoder::{
     CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, MemorySection,
     MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
@@ -29,6 +30,91 @@ pub(crate) fn guest(case: &Case, attack: &Attack) -> Vec<u8> {
         ("L03", "gzip") => b"\x1f\x8b\x08\0\0\0\0\0\0\x03".repeat(100),
         ("L03", "zeros") => vec![0; 100 << 20],
         ("L03", "text") => b"(component)".to_vec(),
+        ("L05", table) => {
+            let (tables, targets) = table.split_once('x').unwrap();
+            beside(&br_tables(
+                tables.parse().unwrap(),
+                targets.parse().unwrap(),
+            ))
+        }
+        ("L07", "globals") => beside(&many_of(6, many(1_000_000), &[0x7f, 0, 0x41, 0, 0x0b])),
+        ("L07", "types") => beside(&many_of(1, many(1_000_000), &[0x60, 0, 0])),
+        ("L07", "exports") => beside(&exports(many(300_000))),
+        ("L07", "data") => beside(&many_of(11, 100_000, &[1, 0])),
+        ("L07", "elements") => beside(&many_of(9, 100_000, &[1, 0, 0])),
+        ("L07", "targets") => {
+            let segment = [vec![0, 0x41, 0, 0x0b], leb(300_000), vec![0; 300_000]].concat();
+            beside(&many_of(9, 1, &segment))
+        }
+        ("L10", "blocks") => beside(&blocks(600_000)),
+        ("L10", "blocks allowed") => beside(&blocks(10_000)),
+        ("L10", "components") => holding(&nested(1_000)),
+        ("L10", "components without end") => holding(&nested(many(20_000) as usize)),
+        // A list of a list of …
+        ("L10", "lists") => holding(&chain(&[0x70, 0x7d], 99, |at| {
+            [vec![0x70], signed(at)].concat()
+        })),
+        ("L10", "lists too deep") => holding(&chain(&[0x70, 0x7d], 200, |at| {
+            [vec![0x70], signed(at)].concat()
+        })),
+        ("L10", "types in types") => holding(&types_in_types(31)),
+        ("L10", "types in types without end") => holding(&types_in_types(many(1_000_000) as usize)),
+        // A pair of a pair of …: twice as many fields each time.
+        ("L12", "allowed") => holding(&chain(&[0x6f, 1, 0x7d], 18, |at| {
+            [vec![0x6f, 2], signed(at), signed(at)].concat()
+        })),
+        ("L12", "too large") => holding(&chain(&[0x6f, 1, 0x7d], 60, |at| {
+            [vec![0x6f, 2], signed(at), signed(at)].concat()
+        })),
+        ("L12", "cases") => {
+            let cases: Vec<_> = (0..9_999)
+                .flat_map(|at| {
+                    let name = format!("c{at}");
+                    [leb(name.len()), name.into_bytes(), vec![0, 0]].concat()
+                })
+                .collect();
+            let variant = [vec![0x71], leb(9_999), cases].concat();
+            holding(&chain(&variant, many(100) as usize, |_| variant.clone()))
+        }
+        ("L13", "large") => followed(&[("junk", vec![7; 48 << 20])]),
+        ("L13", "many") => followed(&vec![("junk", Vec::new()); many(300_000) as usize]),
+        ("L13", "debug") => followed(&[
+            (".debug_info", vec![0xff; 10_000]),
+            (".debug_abbrev", vec![0x80; 10_000]),
+            (".debug_line", b"\x1b[2J".repeat(1_000)),
+        ]),
+        ("L13", "producers") => followed(&vec![("producers", vec![0xff; 100]); 1_000]),
+        ("L13", "names") => beside(&named(&"\u{1b}[31m\r\n<script>".repeat(6_000))),
+        ("L14", "large") => beside(&data(512, &[(0, vec![1; (many(4) as usize) << 20])])),
+        ("L14", "far apart") => beside(&data(65_536, &[(0, vec![1]), (0xf000_0000, vec![1])])),
+        ("L14", "memories") => {
+            let memories = [leb(100), [1, 0x80, 0x80, 4, 0x80, 0x80, 4].repeat(100)].concat();
+            beside(&module(&[section(5, &memories)]))
+        }
+        ("L14", "tables") => {
+            let tables = [
+                leb(100),
+                [vec![0x70, 0], leb(10_000_000)].concat().repeat(100),
+            ]
+            .concat();
+            beside(&module(&[section(4, &tables)]))
+        }
+        ("L15", "resources") => holding(&chain(&[0x3f, 0x7f, 0], many(50_000) as usize, |_| {
+            vec![0x3f, 0x7f, 0]
+        })),
+        ("L15", "functions") => {
+            // Each takes a reference to the one before: references with types are off.
+            let one = |at: usize| [vec![0x60, 1, 0x63], signed(at), vec![0]].concat();
+            let types: Vec<u8> = (0..9_999).flat_map(one).collect();
+            beside(&module(&[section(
+                1,
+                &[leb(10_000), vec![0x60, 0, 0], types].concat(),
+            )]))
+        }
+        ("L15", "groups") => {
+            let group = [0x4e, 2, 0x60, 0, 0, 0x60, 0, 0].repeat(9_000);
+            beside(&module(&[section(1, &[leb(9_000), group].concat())]))
+        }
         ("L04", "deep") => beside(&loops(1, 100, 1_000)),
         ("L06", "many") => beside(&across_calls(20_000)),
         ("L06", "fewer") => beside(&across_calls(9_900)),
@@ -68,8 +154,241 @@ pub(crate) fn guest(case: &Case, attack: &Attack) -> Vec<u8> {
 
 /// Many guests from one.
 pub(crate) fn variants(case: &Case, attack: &Attack) -> Vec<(String, Vec<u8>)> {
-    let (id, name) = (case.id.as_str(), attack.guest.as_str());
-    panic!("{id}: nothing is made of `{name}`")
+    let count = |count: u64| count * u64::from(case.scale);
+    let probe = || guest::read(&folder(), "L", "probe", Encoding::Utf8);
+    match attack.guest.as_str() {
+        "cut off" => {
+            let whole = probe();
+            let parts = count(50) as usize;
+            let cuts = (0..parts).map(|part| whole.len() * part / parts);
+            cuts.map(|cut| (format!("{cut} bytes"), whole[..cut].to_vec()))
+                .collect()
+        }
+        "flipped" => flipped(&good(), count(200)),
+        "flipped probe" => flipped(&probe(), count(24)),
+        "modules" => smith(count(250), |seed, u| {
+            let config = wasm_smith::Config {
+                max_imports: 0,
+                ..smithy(seed)
+            };
+            wasm_smith::Module::new(config, u).map(|it| beside(&it.to_bytes()))
+        }),
+        "components" => smith(count(150), |seed, u| {
+            wasm_smith::Component::new(smithy(seed), u).map(|it| holding(&it.to_bytes()))
+        }),
+        "surfaces" => smith(count(100), |seed, u| {
+            let component = wasm_smith::Component::new(smithy(seed), u)?;
+            Ok(guest::with_manifest("smith", component.to_bytes()))
+        }),
+        "sections" => SECTIONS
+            .iter()
+            .map(|text| (*text).to_owned())
+            .map(|text| (text.clone(), holding(&wat::parse_str(&text).unwrap())))
+            .collect(),
+        name => panic!("{}: nothing is made of `{name}`", case.id),
+    }
+}
+
+/// The bytes with one to eight bits turned over, another choice for each seed.
+fn flipped(whole: &[u8], seeds: u64) -> Vec<(String, Vec<u8>)> {
+    let one = |seed: u64| {
+        let mut bytes = whole.to_vec();
+        for turn in 0..=seed % 8 {
+            let draw = mix(seed * 8 + turn);
+            let at = (draw >> 8) as usize % bytes.len();
+            bytes[at] ^= 1 << (draw & 7);
+        }
+        (format!("seed {seed}"), bytes)
+    };
+    (0..seeds).map(one).collect()
+}
+
+/// The finaliser of SplitMix64.
+fn mix(number: u64) -> u64 {
+    let z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+/// Every other with every proposal: what the host has not is to be refused, not
+/// to break it. The rest without, so that it gets further.
+fn smithy(seed: u64) -> wasm_smith::Config {
+    let every = seed.is_multiple_of(2);
+    wasm_smith::Config {
+        gc_enabled: every,
+        exceptions_enabled: every,
+        memory64_enabled: every,
+        tail_call_enabled: every,
+        threads_enabled: every,
+        relaxed_simd_enabled: every,
+        wide_arithmetic_enabled: every,
+        custom_page_sizes_enabled: every,
+        max_instructions: 200,
+        ..wasm_smith::Config::default()
+    }
+}
+
+/// What the generator makes of so many seeds.
+fn smith(
+    seeds: u64,
+    make: impl Fn(u64, &mut Unstructured) -> arbitrary::Result<Vec<u8>>,
+) -> Vec<(String, Vec<u8>)> {
+    let one = |seed: u64| {
+        let noise: Vec<u8> = (0..512)
+            .flat_map(|at| mix(seed << 16 | at).to_le_bytes())
+            .collect();
+        let made = make(seed, &mut Unstructured::new(&noise)).ok()?;
+        Some((format!("seed {seed}"), made))
+    };
+    let made: Vec<_> = (0..seeds).filter_map(one).collect();
+    assert!(made.len() as u64 > seeds / 2, "{} were made", made.len());
+    made
+}
+
+/// An agent with this component in it, which is compiled and not instantiated.
+fn holding(inner: &[u8]) -> Vec<u8> {
+    let mut component = good();
+    component.extend(section(4, inner));
+    component
+}
+
+/// A component of each sort of section, and of each sort of type and of function
+/// of the canonical ABI.
+const SECTIONS: [&str; 24] = [
+    "(component)",
+    "(component (core module (func)))",
+    "(component (core module $m (func (export \"f\"))) (core instance (instantiate $m)))",
+    "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m)) \
+       (core func (alias core export $i \"f\")))",
+    "(component (core type (func (param i32))) (core type (module (import \"a\" \"b\" (func)))))",
+    "(component (component (component)))",
+    "(component $a (component (alias outer $a 0 (type)) ) (type u8))",
+    "(component (component $c) (instance (instantiate $c)))",
+    "(component (component $c (type $u u8) (export \"t\" (type $u))) (instance $i (instantiate $c)) \
+       (alias export $i \"t\" (type)))",
+    "(component (type (record (field \"a\" u8) (field \"b\" string))))",
+    "(component (type (variant (case \"a\") (case \"b\" u64))))",
+    "(component (type (list (tuple u8 char f32 f64 s64 bool))))",
+    "(component (type (flags \"a\" \"b\")) (type (enum \"a\" \"b\")))",
+    "(component (type (option (result u8 (error string)))))",
+    "(component (type $r (resource (rep i32))) (type (own $r)) (type (borrow $r)))",
+    "(component (type (func (param \"a\" string) (result (list u8)))))",
+    "(component (type (instance (export \"f\" (func)))))",
+    "(component (type (component (import \"f\" (func)) (export \"g\" (func)))))",
+    "(component (type $r (resource (rep i32))) (core func (canon resource.new $r)) \
+       (core func (canon resource.rep $r)) (core func (canon resource.drop $r)))",
+    "(component (core module $m (func (export \"f\"))) (core instance $i (instantiate $m)) \
+       (func (export \"f\") (canon lift (core func $i \"f\"))))",
+    "(component (import \"f\" (func $f)) (core func (canon lower (func $f))))",
+    "(component (import \"m\" (core module)) (import \"i\" (instance)) (import \"c\" (component)))",
+    "(component (import \"t\" (type (sub resource))) (export \"u\" (type 0)))",
+    "(component (core module $a (func (export \"\"))) (core instance (instantiate $a)) \
+       (core instance (export \"x\" (func 0 \"\"))))",
+];
+
+/// Targets of one `br_table`, in so many tables.
+fn br_tables(tables: u32, targets: u32) -> Vec<u8> {
+    let mut body = Function::new([]);
+    let targets = vec![0; targets as usize];
+    for _ in 0..tables {
+        body.instruction(&Instruction::Block(wasm_encoder::BlockType::Empty));
+        body.instruction(&Instruction::I32Const(0));
+        body.instruction(&Instruction::BrTable(targets.as_slice().into(), 0));
+        body.instruction(&Instruction::End);
+    }
+    body.instruction(&Instruction::End);
+    plain(&[body])
+}
+
+/// So many of a thing in a module, whose one item is this.
+fn many_of(id: u8, count: u32, item: &[u8]) -> Vec<u8> {
+    let items = [leb(count as usize), item.repeat(count as usize)].concat();
+    let types = section(1, &[1, 0x60, 0, 0]);
+    let functions = section(3, &[1, 0]);
+    let code = section(10, &[1, 2, 0, 0x0b]);
+    let table = section(4, &[1, 0x70, 0, 1]);
+    let memory = section(5, &[1, 0, 1]);
+    let wanted = section(id, &items);
+    module(&match id {
+        6 => vec![wanted],
+        9 => vec![types, functions, table, wanted, code],
+        11 => vec![memory, wanted],
+        _ => vec![wanted],
+    })
+}
+
+/// A function that is exported under so many names.
+fn exports(count: u32) -> Vec<u8> {
+    let (mut types, mut functions, mut code) =
+        <(TypeSection, FunctionSection, CodeSection)>::default();
+    types.ty().function([], []);
+    functions.function(0);
+    let mut exports = ExportSection::new();
+    for number in 0..count {
+        exports.export(&number.to_string(), ExportKind::Func, 0);
+    }
+    let mut empty = Function::new([]);
+    empty.instruction(&Instruction::End);
+    code.function(&empty);
+    let mut module = Module::new();
+    module.section(&types).section(&functions);
+    module.section(&exports).section(&code);
+    module.finish()
+}
+
+/// Blocks inside one another.
+fn blocks(depth: u32) -> Vec<u8> {
+    let mut body = Function::new([]);
+    for _ in 0..depth {
+        body.instruction(&Instruction::Block(wasm_encoder::BlockType::Empty));
+    }
+    for _ in 0..=depth {
+        body.instruction(&Instruction::End);
+    }
+    plain(&[body])
+}
+
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// Components inside one another, with nothing in them.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut component = COMPONENT.to_vec();
+    for _ in 0..depth {
+        component = [COMPONENT, &section(4, &component)].concat();
+    }
+    component
+}
+
+/// A type section with this many types, each made of the one before.
+fn chain(first: &[u8], count: usize, next: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    let types = (0..count - 1).flat_map(next).collect::<Vec<u8>>();
+    let types = [leb(count), first.to_vec(), types].concat();
+    [COMPONENT, &section(7, &types)].concat()
+}
+
+/// Component types inside one another: each declares a type that is the next.
+fn types_in_types(depth: usize) -> Vec<u8> {
+    // component type, one declaration: a type
+    let types = [[0x41, 1, 1].repeat(depth), vec![0x41, 0]].concat();
+    [COMPONENT, &section(7, &[vec![1], types].concat())].concat()
+}
+
+/// An agent with these sections at its end.
+fn followed(sections: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    let mut component = good();
+    for (name, data) in sections {
+        guest::section(&mut component, name, data);
+    }
+    component
+}
+
+/// A core module's section of names: a function's is this.
+fn named(name: &str) -> Vec<u8> {
+    let text = |text: &str| [leb(text.len()), text.as_bytes().to_vec()].concat();
+    let of_functions = [vec![1, 0], text(name)].concat();
+    let names = [text("name"), section(1, &of_functions)].concat();
+    [functions(1), section(0, &names)].concat()
 }
 
 /// What no agent has: an interface that is WASI's and not linked, the right one
@@ -146,6 +465,20 @@ const FEATURES: [(&str, &str); 18] = [
     ("map", "(component (type (map string u8)))"),
 ];
 
+/// A module with a memory of so many pages and these bytes in it.
+fn data(pages: u64, segments: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let mut data = wasm_encoder::DataSection::new();
+    for (at, bytes) in segments {
+        let at = wasm_encoder::ConstExpr::i32_const(*at as i32);
+        data.active(0, &at, bytes.iter().copied());
+    }
+    let mut memories = MemorySection::new();
+    memories.memory(memory(pages));
+    let mut module = Module::new();
+    module.section(&memories).section(&data);
+    module.finish()
+}
+
 /// An agent that answers an object.
 fn good() -> Vec<u8> {
     answering("good", "{}")
@@ -189,6 +522,16 @@ fn leb(mut number: usize) -> Vec<u8> {
         number >>= 7;
     }
     bytes.push(number as u8);
+    bytes
+}
+
+/// The same of a signed number: its highest bit must not look like a sign.
+fn signed(number: usize) -> Vec<u8> {
+    let mut bytes = leb(number);
+    if let Some(last) = bytes.last_mut().filter(|last| **last & 0x40 != 0) {
+        *last |= 0x80;
+        bytes.push(0);
+    }
     bytes
 }
 

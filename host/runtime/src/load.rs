@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use hotcell_broker::text;
 use tokio::time::Instant;
 use wasmtime::component::Component;
 
@@ -130,8 +131,9 @@ impl Runtime {
         }
         // It is ours and whole: what the engine does not take of it is more than
         // its pool has for one component.
-        self.revive(&artifact)
-            .map_err(|error| CompileError::Unsupported(format!("{error:#}")))
+        self.revive(&artifact).map_err(|error| {
+            CompileError::Unsupported(text::line(&format!("{error:#}"), text::LINE))
+        })
     }
 
     /// Compiled code made ready to run.

@@ -58,7 +58,7 @@ pub enum LoadError {
     #[error("it has {0} manifests (custom sections `{SECTION}`); there must be one")]
     Manifests(usize),
     /// A bad one.
-    #[error("its manifest is not usable: {0}")]
+    #[error("its manifest is not usable: {}", text::line(&.0.to_string(), text::LINE))]
     Manifest(#[from] ManifestError),
     /// It does not keep to its world.
     #[error(transparent)]

@@ -12,9 +12,11 @@
 //! runtimes (CPython: 18 MB, some 10 000 functions). The costs beside them were
 //! measured with wasmtime 48 on two cores.
 
+mod nesting;
+
 use hotcell_broker::store::guard::Guard;
 use wasmparser::{
-    BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
+    BinaryReader, BinaryReaderError, ComponentAlias, ComponentExternalKind, ComponentInstance,
     ComponentOuterAliasKind, ComponentTypeRef, ElementItems, Encoding, FunctionBody, Instance,
     Operator, Parser, Payload,
 };
@@ -44,6 +46,9 @@ const CALL_INDIRECTS: u64 = 8_000;
 const NESTED_BLOCKS: u64 = 10_000;
 /// Components and modules inside one another.
 const NESTED_COMPONENTS: u64 = 16;
+/// Types of components and instances inside one another. Worlds of the largest
+/// kind have 5; 100 000 overflow the stack of whoever reads them.
+const NESTED_TYPES: u64 = 32;
 /// Core instances, counted as often as they come to be. Twelve levels that each
 /// instantiate the next four times are 897 bytes, 16 s and 3.9 GiB.
 pub(crate) const EXPANDED_INSTANCES: u64 = 64;
@@ -98,6 +103,12 @@ pub(crate) fn check(component: &[u8]) -> Result<(), PrecheckError> {
                 )?;
             }
             Payload::End(_) => close(&mut open)?,
+            Payload::ComponentTypeSection(types) => {
+                let section = component.get(types.range()).unwrap_or_default();
+                let reader = BinaryReader::new(section, types.range().start);
+                let deepest = nesting::deepest(reader, NESTED_TYPES)?;
+                bound("types inside one another", deepest, NESTED_TYPES)?;
+            }
             payload => {
                 let (level, outer) = match open.split_last_mut() {
                     Some(split) => split,
