@@ -29,6 +29,7 @@ use hotcell_store::guard::Guard;
 pub use body::Incoming;
 pub use error::HttpError;
 pub use ipnet::IpNet;
+use ipnet::{Ipv4Net, Ipv6Net};
 use origin::Origin;
 pub use origin::{BadOrigin, HttpGrant};
 use places::Places;
@@ -138,38 +139,29 @@ impl Egress {
 
     fn client(&self, tls: bool) -> Option<&reqwest::Client> {
         let client = if tls { &self.tls } else { &self.plain };
-        client
-            .get_or_init(|| self.builder(tls).build().ok())
-            .as_ref()
-    }
-
-    /// A client that dials only what was judged in its task.
-    fn builder(&self, tls: bool) -> reqwest::ClientBuilder {
-        install_ring();
-        let redirect = match Guard::EgressRedirect.on() {
-            true => reqwest::redirect::Policy::none(),
-            false => reqwest::redirect::Policy::limited(10),
-        };
         let fields = match Guard::EgressFields.on() {
             true => self.limits.fields,
             false => usize::from(u16::MAX),
         };
-        let builder = reqwest::Client::builder()
-            .redirect(redirect)
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .no_gzip()
-            .http1_only()
-            .http1_max_headers(fields)
-            // A connection was dialled under one grant; another may not know it.
-            .pool_max_idle_per_host(0)
-            .dns_resolver(Pinned(Arc::clone(&self.resolver)));
-        // Plain HTTP must also work on a machine that has no root certificates.
-        match tls {
-            true => builder.https_only(true),
-            false => builder.tls_certs_only([]),
-        }
+        client
+            .get_or_init(|| {
+                let builder = client_builder(tls, Arc::clone(&self.resolver));
+                builder.http1_max_headers(fields).build().ok()
+            })
+            .as_ref()
+    }
+
+    /// Does something in which requests go to an origin that the operator wrote
+    /// down, wherever it is: its name is looked up here, once.
+    pub(crate) async fn within<T>(
+        &self,
+        origin: &Origin,
+        act: impl Future<Output = T>,
+    ) -> Result<T, HttpError> {
+        let anywhere = [IpNet::V4(Ipv4Net::default()), IpNet::V6(Ipv6Net::default())];
+        let judged = self.judge(origin, &anywhere).await;
+        let judged = judged.map_err(|_| HttpError::Name)?;
+        Ok(JUDGED.scope(judged, act).await)
     }
 
     /// The addresses of an origin, all of them judged. One that may not be
@@ -202,4 +194,29 @@ impl Egress {
 enum Refused {
     Name,
     Address(IpAddr, address::Special),
+}
+
+/// The one way to make an HTTP client: it dials what was judged in the task it
+/// is used in, and nothing else.
+pub(crate) fn client_builder(tls: bool, resolver: Arc<dyn Resolve>) -> reqwest::ClientBuilder {
+    install_ring();
+    let redirect = match Guard::EgressRedirect.on() {
+        true => reqwest::redirect::Policy::none(),
+        false => reqwest::redirect::Policy::limited(10),
+    };
+    let builder = reqwest::Client::builder()
+        .redirect(redirect)
+        .retry(reqwest::retry::never())
+        .referer(false)
+        .no_proxy()
+        .no_gzip()
+        .http1_only()
+        // A connection was dialled under one grant; another may not know it.
+        .pool_max_idle_per_host(0)
+        .dns_resolver(Pinned(resolver));
+    // Plain HTTP must also work on a machine that has no root certificates.
+    match tls {
+        true => builder.https_only(true),
+        false => builder.tls_certs_only([]),
+    }
 }

@@ -198,6 +198,10 @@ impl Broker {
         })
     }
 
+    pub(crate) fn egress(&self) -> &Egress {
+        &self.inner.egress
+    }
+
     /// One model call for a plugin.
     pub async fn complete(&self, caller: &Caller, request: Request) -> Result<Response, LlmError> {
         self.allow(caller, Capability::Llm, &request.model)

@@ -4,6 +4,8 @@
 //! redirect is followed. The deadline and the cancellation are the broker's; a
 //! call can be dropped at any moment and its connection goes with it.
 //!
+//! The base URL is the operator's grant: the broker's egress looks its host up, for
+//! each call once, and dials what it found, private or not, and nothing else.
 //! The proxies named in the environment are not used: a proxy sees every prompt
 //! and the key, so it has to be the operator's decision, in the base URL. What
 //! the provider wrote is kept out of errors, except for the complaint about a
@@ -20,6 +22,7 @@ mod names;
 mod question;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -30,6 +33,7 @@ use reqwest::Url;
 use reqwest::header::HeaderValue;
 
 use super::secret::Secret;
+use crate::egress::{Egress, System, client_builder, origin};
 use crate::llm::{Answer, Completion, LlmError, LlmProvider, Origin, Request};
 use crate::{Broker, Caller};
 use names::WireNames;
@@ -82,6 +86,7 @@ pub fn install_ring() {
 /// A model behind an OpenAI-compatible endpoint.
 pub struct OpenAi {
     client: Client,
+    origin: origin::Origin,
     target: ServiceTarget,
     model: String,
     api_key: Option<Secret>,
@@ -91,12 +96,14 @@ impl OpenAi {
     /// Checks the configuration and makes the client; connects to nothing.
     pub fn new(config: OpenAiConfig) -> Result<OpenAi, OpenAiError> {
         let base = base_url(&config.base_url)?;
+        let origin =
+            origin::Origin::of(&base).map_err(|_| OpenAiError::BaseUrl("names no host"))?;
         if config.model.is_empty() {
             return Err(OpenAiError::Model);
         }
         let auth = auth(&base, config.api_key.as_ref())?;
         let client = Client::builder()
-            .with_reqwest(http_client(&base)?)
+            .with_reqwest(http_client(&origin)?)
             .build()
             .map_err(OpenAiError::Library)?;
         // `genai` takes a `namespace::` off a model's name. The one given here is
@@ -109,19 +116,23 @@ impl OpenAi {
         };
         Ok(OpenAi {
             client,
+            origin,
             target,
             model: config.model,
             api_key: config.api_key,
         })
     }
 
-    async fn ask(&self, request: &Request) -> Result<Completion, LlmError> {
+    async fn ask(&self, egress: &Egress, request: &Request) -> Result<Completion, LlmError> {
         let names = WireNames::of(request);
         let (chat, options) = question::of(request, &names)?;
-        let response = self
+        let call = self
             .client
-            .exec_chat(self.target.clone(), chat, Some(&options))
+            .exec_chat(self.target.clone(), chat, Some(&options));
+        let response = egress
+            .within(&self.origin, call)
             .await
+            .map_err(|_| failure::no_connection())?
             .map_err(|error| failure::of(&error, self.api_key.as_ref()))?;
         answer::of(response, request, &names, &self.model)
     }
@@ -133,8 +144,8 @@ impl LlmProvider for OpenAi {
         Origin::Live
     }
 
-    async fn complete(&self, _: &Broker, _: &Caller, request: &Request) -> Answer {
-        Answer::wall(self.ask(request).await)
+    async fn complete(&self, broker: &Broker, _: &Caller, request: &Request) -> Answer {
+        Answer::wall(self.ask(broker.egress(), request).await)
     }
 }
 
@@ -184,22 +195,11 @@ fn auth(base: &Url, key: Option<&Secret>) -> Result<AuthData, OpenAiError> {
     Ok(AuthData::from_single(key.reveal()))
 }
 
-fn http_client(base: &Url) -> Result<reqwest::Client, OpenAiError> {
-    install_ring();
-    let builder = reqwest::Client::builder()
-        .redirect(reqwest::redirect::Policy::none())
-        .retry(reqwest::retry::never())
-        .referer(false)
-        .no_proxy()
-        .no_gzip()
-        .connect_timeout(CONNECT_TIMEOUT);
-    // Plain HTTP must also work on a machine that has no root certificates.
-    let builder = if base.scheme() == "http" {
-        builder.tls_certs_only([])
-    } else {
-        builder.https_only(true)
-    };
-    builder.build().map_err(OpenAiError::Client)
+fn http_client(origin: &origin::Origin) -> Result<reqwest::Client, OpenAiError> {
+    client_builder(origin.tls(), Arc::new(System::default()))
+        .connect_timeout(CONNECT_TIMEOUT)
+        .build()
+        .map_err(OpenAiError::Client)
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ fn unavailable(text: &str) -> LlmError {
     LlmError::Unavailable(text.to_owned())
 }
 
+/// Nobody was reached.
+pub(super) fn no_connection() -> LlmError {
+    unavailable("no connection to the provider")
+}
+
 fn web(error: &webc::Error, key: Option<&Secret>) -> LlmError {
     match error {
         webc::Error::ResponseFailedStatus {
@@ -49,9 +54,7 @@ fn web(error: &webc::Error, key: Option<&Secret>) -> LlmError {
         webc::Error::ResponseFailedNotJson { .. } => {
             unavailable("the answer's content type is not JSON")
         }
-        webc::Error::Reqwest(error) if error.is_connect() => {
-            unavailable("no connection to the provider")
-        }
+        webc::Error::Reqwest(error) if error.is_connect() => no_connection(),
         webc::Error::Reqwest(error) if error.is_timeout() => LlmError::Timeout,
         webc::Error::Reqwest(error) if error.is_body() || error.is_decode() => {
             unavailable("the answer broke off")
