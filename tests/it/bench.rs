@@ -118,3 +118,16 @@ fn bench_neighbours_calls_a_good_agent_beside_hostile_ones() {
     assert!(!ends.contains_key("host"), "{sheet:#}");
     assert!(!ends.is_empty(), "{sheet:#}");
 }
+
+#[test]
+fn bench_compute_computes_the_same_natively_and_in_a_cell() {
+    let args = ["compute", "--rounds", "1", "--repeat", "1"];
+    let said = ["sha256", "json", "sort", "floats", "no meter", "all three"];
+    let sheet = bench(&args, "tests/guests/kernels", &said);
+    let kernels = sheet["kernels"].as_array().unwrap();
+    assert_eq!(kernels.len(), 4);
+    for kernel in kernels {
+        // That the sums are the same the command itself sees to.
+        assert_eq!(kernel["in_a_cell"].as_array().unwrap().len(), 6);
+    }
+}

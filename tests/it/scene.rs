@@ -46,8 +46,8 @@ pub(crate) fn hotcell() -> Command {
 pub(crate) fn component(folder: &str) -> PathBuf {
     static BUILT: OnceLock<Vec<(String, PathBuf)>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
-        let guests =
-            ["probe", "wasi-probe", "http-probe"].map(|name| format!("tests/guests/{name}"));
+        let guests = ["kernels", "probe", "wasi-probe", "http-probe"]
+            .map(|name| format!("tests/guests/{name}"));
         let plugins = PLUGINS.map(|name| format!("plugins/{name}"));
         let folders: Vec<String> = plugins.into_iter().chain(guests).collect();
         let output = hotcell()

@@ -5,6 +5,7 @@
 //! Every figure stands beside a baseline of the same run, because machines
 //! differ and are noisy: compare the ratios.
 
+mod compute;
 mod density;
 mod host;
 mod limits;
@@ -27,6 +28,8 @@ pub(crate) struct BenchArgs {
 enum What {
     /// One step of the sequential engine, against a call on a live instance
     Step(step::StepArgs),
+    /// Computing natively and in a cell, with each meter on and off
+    Compute(compute::ComputeArgs),
     /// Thousands of agents waiting for a model: memory, mappings, time
     Density(density::DensityArgs),
     /// Guests that run into each limit: how far over it bites, and what that costs
@@ -40,6 +43,7 @@ enum What {
 pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
     match &args.what {
         What::Step(args) => sheet::print(&step::step(args)?, output),
+        What::Compute(args) => sheet::print(&compute::compute(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),
         What::Limits(args) => sheet::print(&limits::limits(args)?, output),
         What::Neighbours(args) => sheet::print(&neighbours::neighbours(args)?, output),

@@ -33,6 +33,7 @@ use crate::settings::{FUEL_YIELD, HANDLES, HOST_CALLS, HOST_OBJECTS, HOSTCALL_BY
 use crate::tape::Tape;
 use crate::task;
 use crate::turns::{self, Turns};
+use crate::warm::Meters;
 
 /// So many functions of a trap's backtrace are named.
 const FRAMES: usize = 5;
@@ -256,12 +257,24 @@ async fn over(deadline: Instant) {
     poll_fn(look).await;
 }
 
-pub(crate) fn store(
+fn store(
     plugin: &Plugin,
     broker: &Broker,
     caller: Caller,
     shared: Shared<'_>,
     started: Instant,
+) -> wasmtime::Result<Store<State>> {
+    metered_store(plugin, broker, caller, shared, started, Meters::ALL)
+}
+
+/// A store for code with these meters; other than all, for the benchmark alone.
+pub(crate) fn metered_store(
+    plugin: &Plugin,
+    broker: &Broker,
+    caller: Caller,
+    shared: Shared<'_>,
+    started: Instant,
+    meters: Meters,
 ) -> wasmtime::Result<Store<State>> {
     let limits = &plugin.limits;
     let left = caller.deadline.saturating_duration_since(started);
@@ -289,12 +302,16 @@ pub(crate) fn store(
     let mut store = Store::try_new(plugin.engine(), state)?;
     store.limiter(|state| &mut state.limiter);
     let meter = |guard: Guard, limit: u64| if guard.on() { limit } else { u64::MAX };
-    store.set_fuel(meter(Guard::Fuel, limits.fuel))?;
+    if meters.fuel {
+        store.set_fuel(meter(Guard::Fuel, limits.fuel))?;
+    }
     if Guard::Epoch.on() {
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|mut context| context.data_mut().ticked());
         // A second way to stop, for when the clock's thread itself is starved.
-        store.fuel_async_yield_interval(Some(FUEL_YIELD))?;
+        if meters.fuel {
+            store.fuel_async_yield_interval(Some(FUEL_YIELD))?;
+        }
     } else {
         store.set_epoch_deadline(1 << 60);
     }

@@ -45,4 +45,4 @@ pub use settings::{
     GUEST_STACK, HOST_OBJECTS, HOSTCALL_BYTES, MAX_COMPONENT_BYTES, Settings, TICK,
 };
 pub use tape::Tape;
-pub use warm::warm_calls;
+pub use warm::{Meters, Rig, warm_calls};

@@ -262,7 +262,7 @@ mod tests {
             ),
         ];
         for (change, words) in table {
-            let mut config = settings::config();
+            let mut config = settings::config(crate::warm::Meters::ALL);
             change(&mut config);
             let said = engine(&Engine::new(&config).unwrap()).unwrap_err();
             assert!(said.contains(words), "{said}");

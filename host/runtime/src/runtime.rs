@@ -135,7 +135,7 @@ pub(crate) fn engine_hash(engine: &Engine) -> u64 {
 
 /// Links every capability; which of them a component may import its world
 /// decides, before this.
-fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     use wasmtime::component::HasSelf;
     type D = HasSelf<State>;
     capability::context::add_to_linker::<State, D>(linker, State::entered)?;
@@ -152,7 +152,7 @@ fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 /// The clock of deadlines and turns: a thread of its own, which a guest cannot
 /// starve. It ends with the engine.
-fn tick(engine: &Engine, turns: &Arc<Turns>) -> std::io::Result<()> {
+pub(crate) fn tick(engine: &Engine, turns: &Arc<Turns>) -> std::io::Result<()> {
     let (engine, turns) = (engine.weak(), Arc::clone(turns));
     let run = move || {
         while let Some(engine) = engine.upgrade() {

@@ -11,6 +11,7 @@ use wasmtime::{
 };
 
 use crate::compile::{CompileLimits, Compiler};
+use crate::warm::Meters;
 
 /// One epoch: the grain of deadlines and of cancellation, 10 ms.
 pub const TICK: std::time::Duration = std::time::Duration::from_millis(10);
@@ -102,7 +103,12 @@ pub(crate) const DEFAULT_DEADLINE_MS: u64 = 30_000;
 
 /// The engine for these settings.
 pub(crate) fn engine(settings: &Settings) -> wasmtime::Result<Engine> {
-    let mut config = config();
+    metered_engine(settings, Meters::ALL)
+}
+
+/// The same with other meters, for the benchmark alone.
+pub(crate) fn metered_engine(settings: &Settings, meters: Meters) -> wasmtime::Result<Engine> {
+    let mut config = config(meters);
     config.memory_init_cow(true);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
     Engine::new(&config)
@@ -111,10 +117,10 @@ pub(crate) fn engine(settings: &Settings) -> wasmtime::Result<Engine> {
 /// An engine that compiles and runs nothing: it reserves no address space, and
 /// what it compiles is what [`engine`] loads.
 pub(crate) fn compiling_engine() -> wasmtime::Result<Engine> {
-    Engine::new(&config())
+    Engine::new(&config(Meters::ALL))
 }
 
-pub(crate) fn config() -> Config {
+pub(crate) fn config(meters: Meters) -> Config {
     let mut config = Config::new();
 
     // Cranelift with its backtracking allocator is the only pair that wasmtime
@@ -124,15 +130,15 @@ pub(crate) fn config() -> Config {
     config.cranelift_opt_level(OptLevel::Speed);
 
     // Both meters: fuel is a deterministic budget, epochs are the wall clock.
-    config.consume_fuel(true);
-    config.epoch_interruption(true);
+    config.consume_fuel(meters.fuel);
+    config.epoch_interruption(meters.epoch);
     // Growing memory is work for the host: by default it costs no fuel at all.
     let mut cost = OperatorCost::default();
     cost.variable.memory_grow_per_page = 64;
     config.operator_cost(cost);
 
     // Replay needs the same bits from the same inputs.
-    config.cranelift_nan_canonicalization(true);
+    config.cranelift_nan_canonicalization(meters.one_nan);
     config.relaxed_simd_deterministic(true);
 
     config.wasm_features(WasmFeatures::all().difference(features()), false);

@@ -138,6 +138,11 @@ impl Host {
     }
 }
 
+/// A broker that offers nothing.
+pub(crate) fn no_broker() -> Result<Broker, String> {
+    Broker::new(Policy::default(), BTreeMap::new(), Vec::new()).map_err(|e| e.to_string())
+}
+
 pub(crate) fn record() -> Record {
     Record {
         run: "bench".into(),
