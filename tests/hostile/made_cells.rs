@@ -11,8 +11,8 @@ const INSTANCES: usize = 60;
 pub(crate) fn guests() -> impl Iterator<Item = ((String, String), Vec<u8>)> {
     let globals = "(global i64 (i64.const 0))".repeat(50_000);
     // Each function that may be referred to costs the host a reference to it.
-    let functions: String = (0..2_000).map(|n| format!("(func $f{n})")).collect();
-    let names: String = (0..2_000).map(|n| format!(" $f{n}")).collect();
+    let functions: String = (0..1_000).map(|n| format!("(func $f{n})")).collect();
+    let names: String = (0..1_000).map(|n| format!(" $f{n}")).collect();
     let references = format!("{functions} (elem declare func {names})");
     let guests = [
         ("globals", globals.clone(), 1),

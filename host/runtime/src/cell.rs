@@ -175,12 +175,17 @@ pub(crate) async fn call(
     };
     let mut caller = caller;
     caller.deadline = deadline;
-    let meter = Arc::clone(&caller.meter);
-    let (step, attempt) = (caller.step.clone(), caller.attempt);
-    let mut cell = match store(plugin, broker, caller, shared, started) {
+    let store = match store(plugin, broker, caller, shared, started) {
         Ok(store) => store,
         Err(error) => return End::Host(format!("{error:#}")),
     };
+    let mut open = Open {
+        store,
+        plugin,
+        started,
+        recorded: false,
+    };
+    let cell = &mut open.store;
     let cancel = cell.data().caller.cancel.clone();
     cell.data().hand("call", &ask);
 
@@ -192,7 +197,7 @@ pub(crate) async fn call(
         biased;
         () = cancel.cancelled() => End::Cancelled,
         () = over(deadline) => End::Deadline,
-        end = ask_in(&mut cell, plugin, ask) => match end {
+        end = ask_in(&mut *cell, plugin, ask) => match end {
             _ if cell.data().too_many_calls() => End::Limit(Limit::HostCalls),
             Ok(Ok(told)) => match task::check(&told) {
                 Ok(()) => End::Done(told),
@@ -203,47 +208,86 @@ pub(crate) async fn call(
         },
     };
 
-    let left = cell.get_fuel().unwrap_or(0);
-    let answered = matches!(end, End::Done(_) | End::Failed(_));
-    let fuel = plugin.limits.fuel;
-    let (said, log_dropped) = cell.data().log.take();
-    // A panic is logged and then traps: the words belong to the trap.
-    let last_error = said.iter().rev().find(|(level, _)| *level == Level::Error);
-    let end = match (end, last_error) {
-        (End::Trap(text), Some((_, line))) => {
-            let both = format!("{text}; it last logged: {line}");
-            let most = if Guard::TrapText.on() {
-                text::LINE
+    open.end(end)
+}
+
+/// A cell at work. What it used is written down when its call ends, and also when
+/// nobody waits for that any more: whoever gives up an agent gives up the tools it
+/// waits for, and they have used what they have used.
+struct Open<'a> {
+    store: Store<State>,
+    plugin: &'a Plugin,
+    started: Instant,
+    recorded: bool,
+}
+
+impl Open<'_> {
+    fn end(mut self, end: End<Told>) -> End<Told> {
+        let (said, log_dropped) = self.store.data().log.take();
+        // A panic is logged and then traps: the words belong to the trap.
+        let last_error = said.iter().rev().find(|(level, _)| *level == Level::Error);
+        let end = match (end, last_error) {
+            (End::Trap(text), Some((_, line))) => {
+                let both = format!("{text}; it last logged: {line}");
+                let most = if Guard::TrapText.on() {
+                    text::LINE
+                } else {
+                    usize::MAX
+                };
+                End::Trap(text::shorten(&both, most))
+            }
+            (end, _) => end,
+        };
+        let answered = matches!(end, End::Done(_) | End::Failed(_));
+        self.record(end.code(), answered, said, log_dropped);
+        end
+    }
+
+    fn record(
+        &mut self,
+        outcome: &'static str,
+        answered: bool,
+        said: Vec<(Level, String)>,
+        log_dropped: u64,
+    ) {
+        self.recorded = true;
+        let left = self.store.get_fuel().unwrap_or(0);
+        let fuel = self.plugin.limits.fuel;
+        let state = self.store.data();
+        let plugin = &self.plugin.manifest.name;
+        let (step, attempt) = (&state.caller.step, state.caller.attempt);
+        let lines = said.into_iter().map(|(level, text)| LogLine {
+            plugin: plugin.clone(),
+            step: step.clone(),
+            attempt,
+            level,
+            text,
+        });
+        let used = CellUse {
+            plugin: plugin.clone(),
+            step: step.clone(),
+            attempt,
+            outcome,
+            fuel: if answered || !Guard::FuelAfterTrap.on() {
+                fuel.saturating_sub(left)
             } else {
-                usize::MAX
-            };
-            End::Trap(text::shorten(&both, most))
+                fuel
+            },
+            peak_memory: state.limiter.0.peak() as u64,
+            wall: self.started.elapsed(),
+            log_dropped,
+        };
+        state.caller.meter.cell(used, lines.collect());
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        if !self.recorded && Guard::GivenUp.on() {
+            let (said, log_dropped) = self.store.data().log.take();
+            self.record("cancelled", false, said, log_dropped);
         }
-        (end, _) => end,
-    };
-    let lines = said.into_iter().map(|(level, text)| LogLine {
-        plugin: plugin.manifest.name.clone(),
-        step: step.clone(),
-        attempt,
-        level,
-        text,
-    });
-    let used = CellUse {
-        plugin: plugin.manifest.name.clone(),
-        step: step.clone(),
-        attempt,
-        outcome: end.code(),
-        fuel: if answered || !Guard::FuelAfterTrap.on() {
-            fuel.saturating_sub(left)
-        } else {
-            fuel
-        },
-        peak_memory: cell.data().limiter.0.peak() as u64,
-        wall: started.elapsed(),
-        log_dropped,
-    };
-    meter.cell(used, lines.collect());
-    end
+    }
 }
 
 /// Ends at `deadline`. The clock is read each time: while guests keep all threads

@@ -32,6 +32,8 @@ guards! {
     Fuel = "fuel",
     /// A call that traps is charged all of its fuel.
     FuelAfterTrap = "fuel-after-trap",
+    /// A call that nobody waits for any more is charged all the same.
+    GivenUp = "given-up",
     /// A call has so much time.
     Deadline = "deadline",
     /// A busy guest is interrupted at every tick.
