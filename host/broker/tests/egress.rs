@@ -139,6 +139,26 @@ async fn a_request_that_nobody_waits_for_is_written_down_at_once() {
 }
 
 #[tokio::test]
+async fn an_answer_without_a_body_is_an_answer() {
+    for (answer, outcome) in [
+        ("HTTP/1.1 204 No Content\r\n\r\n", "ok"),
+        ("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", "ok"),
+        (
+            "HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf",
+            "cancelled",
+        ),
+    ] {
+        let (port, _) = server(answer).await;
+        let origin = format!("http://127.0.0.1:{port}");
+        let (setup, _) = setup(&origin, ANYWHERE_HERE, Limits::default());
+        let mut sent = Sent::default();
+        drop(fetch(&setup, &origin, &mut sent).await.ok().unwrap());
+        let effects = setup.caller.meter.records().effects;
+        assert_eq!(effects[0].outcome, outcome, "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_place_is_free_again_when_the_answer_has_been_read_or_dropped() {
     let (port, _) = server(HELLO).await;
     let origin = format!("http://127.0.0.1:{port}");
@@ -244,4 +264,26 @@ async fn a_models_host_is_looked_up_once_and_may_be_private() {
         "{}",
         seen[0]
     );
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_reads_ends_in_time_all_the_same() {
+    let (port, _) = server("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf").await;
+    let origin = format!("http://127.0.0.1:{port}");
+    let limits = Limits {
+        total: Duration::from_millis(200),
+        per_agent: 1,
+        ..Limits::default()
+    };
+    let (setup, _) = setup(&origin, ANYWHERE_HERE, limits);
+    let mut sent = Sent::default();
+    let answer = fetch(&setup, &origin, &mut sent).await.ok().unwrap();
+    while setup.caller.meter.records().effects.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(setup.caller.meter.records().effects[0].outcome, "timeout");
+    // Its place is free although the guest still holds the answer.
+    fetch(&setup, &origin, &mut sent).await.ok().unwrap();
+    let error = answer.into_body().collect().await.err().unwrap();
+    assert_eq!(error, HttpError::Timeout);
 }

@@ -1,12 +1,14 @@
 //! An answer's body on its way to a guest: bounded in bytes and in time.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hotcell_store::guard::Guard;
 use http_body::{Body, Frame, SizeHint};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::HttpError;
@@ -14,15 +16,24 @@ use super::places::Place;
 use super::sent::Open;
 
 /// The bytes of an answer as they arrive. The request is under way until the
-/// last of them has, or until this is dropped.
+/// last of them has, until its time is up, or until this is dropped.
 pub struct Incoming {
-    body: reqwest::Body,
-    left: usize,
+    under_way: Arc<Mutex<Option<UnderWay>>>,
+    ended: bool,
     deadline: Instant,
     /// The longest between two pieces, when the guest wants to know sooner.
     pause: Option<Duration>,
     sleep: Pin<Box<Sleep>>,
-    under_way: Option<(Open, Place)>,
+    /// Ends the request in time although nobody reads. None if the guard is off.
+    clock: Option<JoinHandle<()>>,
+}
+
+/// A connection, and what it counts as.
+struct UnderWay {
+    body: reqwest::Body,
+    left: usize,
+    open: Open,
+    _place: Place,
 }
 
 impl Incoming {
@@ -31,15 +42,26 @@ impl Incoming {
         most: usize,
         deadline: Instant,
         pause: Option<Duration>,
-        under_way: (Open, Place),
+        (open, place): (Open, Place),
     ) -> Incoming {
-        let mut incoming = Incoming {
+        let under_way = Arc::new(Mutex::new(Some(UnderWay {
             body,
             left: most,
+            open,
+            _place: place,
+        })));
+        let ending = Arc::clone(&under_way);
+        let clock = async move {
+            sleep_until(deadline).await;
+            end(&ending, HttpError::Timeout.code());
+        };
+        let mut incoming = Incoming {
+            under_way,
+            ended: false,
             deadline,
             pause,
             sleep: Box::pin(sleep_until(deadline)),
-            under_way: Some(under_way),
+            clock: Guard::EgressDeadline.on().then(|| tokio::spawn(clock)),
         };
         incoming.wind_up();
         incoming
@@ -47,17 +69,50 @@ impl Incoming {
 
     fn wind_up(&mut self) {
         if let Some(pause) = self.pause {
-            let next = Instant::now() + pause;
-            self.sleep.as_mut().reset(next.min(self.deadline));
+            let next = Instant::now().checked_add(pause);
+            let next = next.map_or(self.deadline, |next| next.min(self.deadline));
+            self.sleep.as_mut().reset(next);
         }
     }
 
-    fn end(&mut self, result: &Result<(), HttpError>) {
-        if let Some((open, _place)) = self.under_way.take() {
-            open.end(result.as_ref().map_or_else(HttpError::code, |()| "ok"));
+    /// The next piece; none after the last.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HttpError>>> {
+        if Guard::EgressDeadline.on() && self.sleep.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(Some(Err(HttpError::Timeout)));
         }
-        // Nothing more is read, so the connection can go.
-        self.body = reqwest::Body::default();
+        let mut under_way = lock(&self.under_way);
+        let Some(UnderWay { body, left, .. }) = under_way.as_mut() else {
+            return Poll::Ready(Some(Err(HttpError::Timeout)));
+        };
+        loop {
+            let data = match Pin::new(&mut *body).poll_frame(cx) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(Some(Err(_))) => return Poll::Ready(Some(Err(HttpError::Broken))),
+                Poll::Ready(Some(Ok(frame))) => frame.into_data(),
+            };
+            // Trailers say nothing that a guest was promised.
+            let Ok(data) = data else { continue };
+            let rest = left.checked_sub(data.len());
+            if rest.is_none() && Guard::EgressBody.on() {
+                return Poll::Ready(Some(Err(HttpError::ResponseBody)));
+            }
+            *left = rest.unwrap_or(0);
+            return Poll::Ready(Some(Ok(data)));
+        }
+    }
+}
+
+/// A poisoned lock only means that a body panicked while it was read; it is not
+/// read again.
+fn lock(under_way: &Mutex<Option<UnderWay>>) -> std::sync::MutexGuard<'_, Option<UnderWay>> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes the end down, closes the connection and frees its place, once.
+fn end(under_way: &Mutex<Option<UnderWay>>, outcome: &'static str) {
+    if let Some(under_way) = lock(under_way).take() {
+        under_way.open.end(outcome);
     }
 }
 
@@ -69,51 +124,45 @@ impl Body for Incoming {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
-        let this = &mut *self;
-        if this.under_way.is_none() {
+        if self.ended {
             return Poll::Ready(None);
         }
-        if Guard::EgressDeadline.on() && this.sleep.as_mut().poll(cx).is_ready() {
-            this.end(&Err(HttpError::Timeout));
-            return Poll::Ready(Some(Err(HttpError::Timeout)));
+        let piece = self.poll_piece(cx);
+        match &piece {
+            Poll::Pending => {}
+            Poll::Ready(Some(Ok(_))) => self.wind_up(),
+            Poll::Ready(Some(Err(error))) => {
+                end(&self.under_way, error.code());
+                self.ended = true;
+            }
+            Poll::Ready(None) => {
+                end(&self.under_way, "ok");
+                self.ended = true;
+            }
         }
-        loop {
-            let data = match ready!(Pin::new(&mut this.body).poll_frame(cx)) {
-                None => {
-                    this.end(&Ok(()));
-                    return Poll::Ready(None);
-                }
-                Some(Err(_)) => Err(HttpError::Broken),
-                // Trailers say nothing that a guest was promised.
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => Ok(data),
-                    Err(_) => continue,
-                },
-            };
-            let data = data.and_then(|data| match this.left.checked_sub(data.len()) {
-                Some(left) => {
-                    this.left = left;
-                    Ok(data)
-                }
-                None if Guard::EgressBody.on() => Err(HttpError::ResponseBody),
-                None => Ok(data),
-            });
-            this.wind_up();
-            return Poll::Ready(Some(match data {
-                Ok(data) => Ok(Frame::data(data)),
-                Err(error) => {
-                    this.end(&Err(error.clone()));
-                    Err(error)
-                }
-            }));
-        }
+        piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.under_way.is_none()
+        self.ended
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::default()
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if let Some(clock) = self.clock.take() {
+            clock.abort();
+        }
+        if self.ended {
+            return;
+        }
+        // An answer without a body has been read although nobody read it.
+        let over = self.poll_piece(&mut Context::from_waker(Waker::noop()));
+        let over = matches!(over, Poll::Ready(None));
+        end(&self.under_way, if over { "ok" } else { "cancelled" });
     }
 }
