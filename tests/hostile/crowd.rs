@@ -16,8 +16,9 @@ use serde::Deserialize;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::call::{broker, caller, task};
 use crate::guest::{self, Encoding};
-use crate::yard::{Host, broker, caller, task};
+use crate::yard::Host;
 
 /// What to do with the crowd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

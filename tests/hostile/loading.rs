@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::case::{Attack, Case};
 use crate::oracle::Held;
-use crate::{guard, made_load, yard};
+use crate::{call, guard, made_load, yard};
 
 /// What is done with the guests of a case, and what compiling them may use.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -102,7 +102,7 @@ impl Own {
         let broker = Broker::new(Policy::default(), BTreeMap::new(), Vec::new()).unwrap();
         let name = plugin.manifest.name.clone();
         let cells = self.runtime.cells(None);
-        let (caller, task) = (yard::caller(&name, "hostile"), yard::task("echo", "{}"));
+        let (caller, task) = (call::caller(&name, "hostile"), call::task("echo", "{}"));
         let end = yard::tokio().block_on(cells.run(plugin, &broker, caller, task));
         let code = end.code().to_owned();
         match end {

@@ -16,6 +16,7 @@
     reason = "a test says loudly that it failed"
 )]
 
+mod call;
 mod canary;
 mod case;
 mod crowd;

@@ -9,9 +9,10 @@ use hotcell_runtime::manifest::Limits;
 use hotcell_runtime::{Cells, Plugin};
 use tokio::time::Instant;
 
-use crate::canary::{self, Place};
+use crate::call::{Model, agreeable, caller, task};
+use crate::canary::{self, Place, Watch};
 use crate::guest::{self, Encoding};
-use crate::yard::{Host, Model, agreeable, caller, task};
+use crate::yard::Host;
 
 /// The longest that one of its calls may take. The exact figures are `hotcell
 /// bench neighbours`; this bound catches a host that stands still, on any
@@ -35,7 +36,11 @@ async fn call(plugin: Arc<Plugin>, cells: Cells) -> String {
         &format!("\"{}\"", canary::at(Place::NeighbourInput)),
     );
     task.previous = Some(format!("\"{}\"", canary::at(Place::NeighbourPrevious)));
-    let broker = agreeable(&Policy::default(), Model::default(), PATIENCE);
+    let broker = agreeable(
+        &Policy::default(),
+        Model::watched(&Watch::default()),
+        PATIENCE,
+    );
     let caller = caller("neighbour", "good");
     let end = cells.run(&plugin, &broker, caller, task).await;
     end.code().to_owned()
