@@ -107,6 +107,30 @@ fn a_file_that_is_no_component_is_refused_for_what_it_is() {
 }
 
 #[test]
+fn why_a_plugin_is_refused_has_a_word_of_its_own() {
+    let scene = scene_with(b"");
+    let path = scene.path("guest.wasm");
+    let table: [(Vec<u8>, &str); 4] = [
+        (b"#!/bin/sh".to_vec(), "load.kind"),
+        (b"\0asm".to_vec(), "load.invalid"),
+        (EMPTY_COMPONENT.to_vec(), "load.manifest"),
+        (
+            patched(probe(), "capability/log@0.1.0", "capability/lag@0.1.0"),
+            "load.denied-import",
+        ),
+    ];
+    for (bytes, code) in table {
+        std::fs::write(&path, bytes).unwrap();
+        let told = inspect(&path);
+        assert!(told.stderr.starts_with(code), "{}", told.stderr);
+        let told = tell(hotcell().arg("inspect").arg(&path).arg("--json"));
+        assert_eq!(told.code, 4);
+        let error: serde_json::Value = serde_json::from_str(&told.stdout).unwrap();
+        assert_eq!(error["error"]["code"], code, "{}", told.stdout);
+    }
+}
+
+#[test]
 fn a_plugin_that_is_not_there_or_too_large_is_named() {
     let told = inspect(Path::new("/nowhere/guest.wasm"));
     assert_eq!(told.code, 4);

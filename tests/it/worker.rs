@@ -40,6 +40,34 @@ fn a_worker_says_what_the_compiler_refused() {
 }
 
 #[test]
+fn a_worker_stands_behind_everything_else() {
+    use std::io::Write;
+    let mut worker = Command::new(env!("CARGO_BIN_EXE_hotcell"))
+        .args([
+            "compile-worker",
+            "--cpu-seconds",
+            "20",
+            "--memory-mib",
+            "2048",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // More than a pipe holds: when it is written the worker reads, and it reads
+    // nothing before it has confined itself.
+    let mut input = worker.stdin.take().unwrap();
+    input.write_all(&[0; 1 << 20]).unwrap();
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", worker.id())).unwrap();
+    let (_, after_name) = stat.rsplit_once(") ").unwrap();
+    let nice = after_name.split(' ').nth(16).unwrap();
+    assert_eq!(nice, "5", "{stat}");
+    drop(input);
+    worker.wait().unwrap();
+}
+
+#[test]
 fn a_worker_dies_of_its_limits() {
     let output = compile("0", "2048", probe());
     assert!(matches!(output.status.signal(), Some(9 | 24)), "{output:?}");

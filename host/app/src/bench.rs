@@ -9,6 +9,7 @@ mod compute;
 mod density;
 mod host;
 mod limits;
+mod load;
 mod neighbours;
 mod runaway;
 mod sheet;
@@ -34,6 +35,8 @@ enum What {
     Density(density::DensityArgs),
     /// Guests that run into each limit: how far over it bites, and what that costs
     Limits(limits::LimitsArgs),
+    /// Until a plugin is ready: compiled, cached, and beside another tenant's bombs
+    Load(load::LoadArgs),
     /// A good agent alone, and beside hostile ones of another tenant
     Neighbours(neighbours::NeighboursArgs),
     /// Endless loops with deadlines, many at once: how late each is stopped
@@ -46,6 +49,7 @@ pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
         What::Compute(args) => sheet::print(&compute::compute(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),
         What::Limits(args) => sheet::print(&limits::limits(args)?, output),
+        What::Load(args) => sheet::print(&load::load(args)?, output),
         What::Neighbours(args) => sheet::print(&neighbours::neighbours(args)?, output),
         What::Runaway(args) => sheet::print(&runaway::runaway(args)?, output),
     }

@@ -19,7 +19,12 @@ pub(crate) struct InspectArgs {
 }
 
 pub(crate) fn inspect(args: &InspectArgs, output: Output) -> Result<Exit, Problem> {
-    let (path, inspection) = read(&args.plugin)?;
+    let (path, inspection) = read(&args.plugin).inspect_err(|problem| {
+        if let (true, Some(code)) = (output.json, problem.report.code()) {
+            let error = json!({"code": code.to_string(), "message": problem.report.to_string()});
+            screen::json(&json!({ "error": error }).to_string());
+        }
+    })?;
     match output.json {
         true => screen::json(&json(&path, &inspection).to_string()),
         false => screen::result(&render(&path, &inspection)),

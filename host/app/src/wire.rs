@@ -360,11 +360,17 @@ pub(crate) fn not_a_plugin(path: &Path, error: &LoadError) -> Problem {
             "no honest plugin we know needs so much; ask its author"
         }
         LoadError::Compile(CompileError::Worker(_)) => "this is Hotcell's own failure",
+        LoadError::Queue(_) => "wait for the others, or load it first",
         LoadError::Limits(_) => "set `limits` for it in the workflow",
         _ => "is this the right file, and is it whole?",
     };
     let text = hotcell_broker::text::line(&error.to_string(), hotcell_broker::text::LINE);
-    let report = miette::miette!(help = help, "`{}` cannot be loaded: {text}", path.display());
+    let report = miette::miette!(
+        code = error.code(),
+        help = help,
+        "`{}` cannot be loaded: {text}",
+        path.display()
+    );
     Problem::new(Exit::Plugin, report)
 }
 
