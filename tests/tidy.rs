@@ -47,7 +47,7 @@ const WELL_CONNECTED: [(&str, usize, &str); 4] = [
 ];
 
 /// Files of more than 500 lines, and why they are not two.
-const LONG: &[(&str, &str)] = &[
+const LONG: [(&str, &str); 4] = [
     ("host/app/src/wire.rs", "one place where everything meets"),
     (
         "host/runtime/src/world.rs",
