@@ -16,9 +16,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use hotcell_broker::Grants;
 use hotcell_broker::files::{Claim, FileAccess, FileGrant, Reserved, conflicts, look};
+use hotcell_broker::{Grants, Policy};
 use tempfile::TempDir;
+
+use crate::call;
+use crate::case::Attack;
 
 /// What no guest may read. It is watched for like the other canaries.
 const SECRET: &str = "hotcell-canary-files";
@@ -51,7 +54,7 @@ impl Drop for Busy {
 
 impl Fixture {
     /// Makes the fixture of this name.
-    pub(crate) fn new(name: &'static str) -> Fixture {
+    fn new(name: &'static str) -> Fixture {
         let folder = tempfile::tempdir().unwrap();
         let top = folder.path();
         for made in ["granted", "granted/sub", "out", "other", "state"] {
@@ -86,7 +89,7 @@ impl Fixture {
 
     /// The grants with their folders in here, if they may be lent: the same
     /// questions that the command asks before it runs anything.
-    pub(crate) fn lend(&self, grants: &Grants, plugin: &str) -> Result<Grants, String> {
+    fn lend(&self, grants: &Grants, plugin: &str) -> Result<Grants, String> {
         let (mut grants, mut claims) = (grants.clone(), Vec::new());
         for folder in &mut grants.files {
             folder.path = look(&self.path(folder.path.to_str().unwrap()))
@@ -110,7 +113,7 @@ impl Fixture {
     }
 
     /// A folder that was lent to another plugin.
-    pub(crate) fn anothers(&self) -> Vec<FileGrant> {
+    fn anothers(&self) -> Vec<FileGrant> {
         vec![FileGrant {
             path: self.path("other"),
             at: "/other".to_owned(),
@@ -121,7 +124,7 @@ impl Fixture {
     }
 
     /// What happens after the folder was lent and while the guest is at work.
-    pub(crate) fn begin(&mut self) {
+    fn begin(&mut self) {
         let granted = self.path("granted");
         let work: Option<Box<dyn FnMut() + Send>> = match self.name {
             "late-pipe" => {
@@ -181,6 +184,19 @@ impl Fixture {
         // What hid in the depth is removed by walking down, whoever made it.
         Ok(())
     }
+}
+
+/// The policy of an attack, over folders made for it; or why they may not be
+/// lent.
+pub(crate) fn policy(attack: &Attack, name: &str) -> Result<(Policy, Option<Fixture>), String> {
+    let Some(mut fixture) = attack.fixture.map(Fixture::new) else {
+        return Ok((call::policy(name, &attack.grants), None));
+    };
+    let mut policy = call::policy(name, &fixture.lend(&attack.grants, name)?);
+    let another = policy.plugin.entry("another".to_owned()).or_default();
+    another.files = fixture.anothers();
+    fixture.begin();
+    Ok((policy, Some(fixture)))
 }
 
 /// What lies in a folder: for each path what it is, and what it says.

@@ -13,15 +13,16 @@ use hotcell_runtime::task::Output;
 use hotcell_runtime::{Cells, End, Plugin, Runtime, Settings, Tape};
 use tokio::time::Instant;
 
-use crate::call::{Model, agreeable, caller, policy, task};
+use crate::call::{Model, agreeable, caller, task};
 use crate::canary::{self, Watch};
 use crate::case::{Attack, Case, Drive};
-use crate::fixture::Fixture;
+use crate::fixture;
 use crate::neighbour::Neighbour;
 use crate::oracle::{Held, Peak};
 use crate::{guard, loading, net, said, storm};
 
 /// What came of an attack.
+#[derive(Default)]
 pub(crate) struct Came {
     /// How it ended: a code of loading, of a call, or `dropped`.
     pub(crate) code: String,
@@ -44,12 +45,8 @@ impl Came {
         Came {
             code: code.to_owned(),
             words,
-            answer: String::new(),
-            records: Records::default(),
-            fuel: 0,
-            asked: 0,
-            left: None,
             took: started.elapsed(),
+            ..Came::default()
         }
     }
 }
@@ -174,10 +171,8 @@ impl Yard {
     ) -> Came {
         let started = Instant::now();
         let name = &plugin.manifest.name;
-        let mut fixture = attack.fixture.map(Fixture::new);
-        let lent = fixture.as_ref().map(|it| it.lend(&attack.grants, name));
-        let grants = match lent.unwrap_or_else(|| Ok(attack.grants.clone())) {
-            Ok(grants) => grants,
+        let (policy, fixture) = match fixture::policy(attack, name) {
+            Ok(found) => found,
             Err(why) => return Came::refused("load.policy", why, started),
         };
         let caller = Caller {
@@ -189,12 +184,6 @@ impl Yard {
         let model = Model::watched(&self.watch);
         let asked = Arc::clone(&model.asked);
         let token = caller.cancel.clone();
-        let mut policy = policy(name, &grants);
-        if let Some(fixture) = &mut fixture {
-            let others = policy.plugin.entry("another".to_owned()).or_default();
-            others.files = fixture.anothers();
-            fixture.begin();
-        }
         let broker = agreeable(&policy, model, attack.http);
         let task = task(kind, &attack.input);
         for _ in 1..attack.calls {
@@ -210,13 +199,10 @@ impl Yard {
             }
         };
         let (took, records) = (started.elapsed(), meter.records());
+        let words = end.as_ref().and_then(End::words);
         Came {
             code: end.as_ref().map_or("dropped", End::code).to_owned(),
-            words: end
-                .as_ref()
-                .and_then(End::words)
-                .unwrap_or_default()
-                .to_owned(),
+            words: words.unwrap_or_default().to_owned(),
             answer: answer(end.as_ref()),
             left: fixture.and_then(|fixture| fixture.check().err()),
             records,
@@ -372,9 +358,7 @@ pub(crate) fn judge(attack: &Attack, came: &Came, after: bool) -> Result<(), Str
     if came.code.starts_with("load.") || ["saturated", "limit.depth"].contains(&&*came.code) {
         return Ok(());
     }
-    if let Some(left) = &came.left {
-        return Err(left.clone());
-    }
+    came.left.clone().map_or(Ok(()), Err)?;
     said::check(&came.records, &came.words, attack.calls)?;
     books(came, attack.calls)
 }
