@@ -16,10 +16,9 @@ use tokio::time::Instant;
 use crate::call::{Model, agreeable, caller, task};
 use crate::canary::{self, Watch};
 use crate::case::{Attack, Case, Drive};
-use crate::fixture;
 use crate::neighbour::Neighbour;
 use crate::oracle::{Held, Peak};
-use crate::{guard, loading, net, said, storm};
+use crate::{fixture, guard, loading, net, said, storm};
 
 /// What came of an attack.
 #[derive(Default)]

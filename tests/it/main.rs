@@ -15,6 +15,7 @@ mod bad_files;
 mod bad_plugins;
 mod bench;
 mod example;
+mod files;
 mod http;
 mod live_model;
 mod sandbox;

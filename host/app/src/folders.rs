@@ -100,7 +100,8 @@ fn reserved(
     };
     // Whoever writes here has the host run their code.
     reserve(state, "the host's own state".to_owned(), true, false);
-    for home in home.into_iter().chain([Path::new("/root")]) {
+    let usual = ["/home", "/root"].map(Path::new);
+    for home in home.into_iter().chain(usual) {
         reserve(home, "a home folder".to_owned(), false, false);
     }
     let homes = asked
