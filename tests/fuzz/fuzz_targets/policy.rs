@@ -1,0 +1,4 @@
+//! Policy files.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hotcell_fuzz::targets::policy(data));

@@ -1,0 +1,4 @@
+//! The text gate.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hotcell_fuzz::targets::text(data));

@@ -1,0 +1,4 @@
+//! URLs and origins.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| hotcell_fuzz::targets::url(data));
