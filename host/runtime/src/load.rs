@@ -22,6 +22,9 @@ pub const LOCAL: &str = "local";
 /// included.
 pub const LOAD_WITHIN: Duration = Duration::from_secs(15);
 
+/// Of which this much is for ending a compiler that is late.
+const ENDING: Duration = Duration::from_millis(500);
+
 /// A compilation that has less than this left is not started: it would be
 /// refused for what others did.
 const LEAST: Duration = Duration::from_secs(5);
@@ -93,7 +96,7 @@ impl Runtime {
         if let Some(component) = self.stored(&name) {
             return Ok(component);
         }
-        let ends = started + LOAD_WITHIN;
+        let ends = started + (LOAD_WITHIN - ENDING);
         let patience = Patience {
             place: ends - LEAST,
             result: ends,
