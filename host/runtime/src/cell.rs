@@ -166,7 +166,7 @@ pub(crate) async fn call(
     broker: &Broker,
     caller: Caller,
     shared: Shared<'_>,
-    ask: Ask,
+    ask: Box<Ask>,
 ) -> End<Told> {
     let started = Instant::now();
     let deadline = match Guard::Deadline.on() {
@@ -373,9 +373,9 @@ pub(crate) fn metered_store(
 async fn ask_in(
     cell: &mut Store<State>,
     plugin: &Plugin,
-    ask: Ask,
+    ask: Box<Ask>,
 ) -> wasmtime::Result<Result<Told, types::Failure>> {
-    Ok(match (&plugin.pre, ask) {
+    Ok(match (&plugin.pre, *ask) {
         (Pre::Agent(pre), Ask::Run(task)) => {
             let guest = pre.instantiate_async(&mut *cell).await?;
             guest

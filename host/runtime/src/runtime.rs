@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -301,15 +302,30 @@ impl Cells {
         self.bulkhead.load()
     }
 
-    async fn call(&self, plugin: &Plugin, broker: &Broker, caller: Caller, ask: Ask) -> End<Told> {
-        if caller.depth > MAX_DEPTH && Guard::Depth.on() {
-            return End::Limit(Limit::Depth);
-        }
-        // Whoever made this call only waits for it.
-        match caller.parent.clone() {
-            Some(parent) => parent.lend(self.enter(plugin, broker, caller, ask)).await,
-            None => self.enter(plugin, broker, caller, ask).await,
-        }
+    /// Boxed, and what is asked as well: a future keeps what it is called with
+    /// beside what it makes of it, at each level, and thousands of them wait at a
+    /// time. Without, `hotcell bench density` found 4.4 KiB more for each agent,
+    /// 58.8 for 54.4.
+    fn call<'a>(
+        &'a self,
+        plugin: &'a Plugin,
+        broker: &'a Broker,
+        caller: Caller,
+        ask: Ask,
+    ) -> Pin<Box<dyn Future<Output = End<Told>> + Send + 'a>> {
+        let ask = Box::new(ask);
+        Box::pin(async move {
+            if caller.depth > MAX_DEPTH && Guard::Depth.on() {
+                return End::Limit(Limit::Depth);
+            }
+            let parent = caller.parent.clone();
+            let work = pin!(self.enter(plugin, broker, caller, ask));
+            // Whoever made this call only waits for it.
+            match parent {
+                Some(parent) => parent.lend(work).await,
+                None => work.await,
+            }
+        })
     }
 
     async fn enter(
@@ -317,7 +333,7 @@ impl Cells {
         plugin: &Plugin,
         broker: &Broker,
         mut caller: Caller,
-        ask: Ask,
+        ask: Box<Ask>,
     ) -> End<Told> {
         let place = match self.place(plugin, &caller).await {
             Ok(place) => place,
