@@ -1,7 +1,7 @@
-//! What of WASI differs from run to run, written down like every other import:
-//! clocks, random numbers, and which of several things was ready first. The rest
-//! of the subset always gives the same: no arguments, no input, and streams that
-//! take what they are given.
+//! What of WASI's harmless part differs from run to run, written down like every
+//! other import: clocks, random numbers, and which of several things was ready
+//! first. The rest of that part always gives the same: no arguments, no input,
+//! and streams that take what they are given.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::WasiView;
