@@ -294,11 +294,11 @@ fn every_page_does_what_it_shows() {
 /// The page's table of limits and the runtime's list of them are the same.
 #[test]
 fn the_readme_names_every_limit_as_the_results_do() {
-    let runtime = fs::read_to_string(root().join("host/runtime/src/cell.rs")).unwrap();
+    let runtime = fs::read_to_string(root().join("host/runtime/src/end.rs")).unwrap();
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let words = |text: &str, quote: char| -> BTreeSet<String> {
         let quoted = text.split(quote).skip(1).step_by(2);
-        let limits = quoted.filter(|word| word.starts_with("limit-"));
+        let limits = quoted.filter(|word| word.starts_with("limit."));
         limits.map(str::to_owned).collect()
     };
     let there: BTreeSet<_> = runtime

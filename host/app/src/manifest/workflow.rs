@@ -237,19 +237,24 @@ fn json_file(reader: &mut Reader, node: &Node, key: &str) -> Option<Value> {
 fn limits(reader: &mut Reader, node: &Node) -> Limits {
     let mut limits = Limits::default();
     type Set = fn(&mut Limits, u64);
-    let keys: [(&str, Set); 5] = [
-        ("fuel", |to, it| to.fuel = Some(it)),
-        ("memory_mib", |to, it| to.memory_mib = Some(narrowed(it))),
-        ("deadline_ms", |to, it| to.deadline_ms = Some(it)),
-        ("concurrency", |to, it| to.concurrency = Some(narrowed(it))),
-        ("queue", |to, it| to.queue = Some(narrowed(it))),
+    const NARROW: u64 = u32::MAX as u64;
+    let keys: [(&str, u64, Set); 5] = [
+        ("fuel", u64::MAX, |to, it| to.fuel = Some(it)),
+        ("memory_mib", NARROW, |to, it| {
+            to.memory_mib = it.try_into().ok()
+        }),
+        ("deadline_ms", u64::MAX, |to, it| to.deadline_ms = Some(it)),
+        ("concurrency", NARROW, |to, it| {
+            to.concurrency = it.try_into().ok()
+        }),
+        ("queue", NARROW, |to, it| to.queue = it.try_into().ok()),
     ];
-    let Some(table) = reader.table(node, "`limits`", &keys.map(|(key, _)| key)) else {
+    let Some(table) = reader.table(node, "`limits`", &keys.map(|(key, ..)| key)) else {
         return limits;
     };
-    for (key, set) in keys {
+    for (key, most, set) in keys {
         let Some(node) = table.get(key) else { continue };
-        let Some(number) = reader.whole(node, key, 0..=u64::MAX) else {
+        let Some(number) = reader.whole(node, key, 0..=most) else {
             continue;
         };
         let mut alone = Limits::default();
@@ -265,11 +270,6 @@ fn limits(reader: &mut Reader, node: &Node) -> Limits {
         }
     }
     limits
-}
-
-/// More than fits is out of every range as well.
-fn narrowed(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn steps(reader: &mut Reader, node: &Node, declared: &Declared<'_>) -> Vec<Step> {
