@@ -57,6 +57,7 @@ impl Loading {
             memory_mib: self.memory_mib.unwrap_or(most.memory_mib),
             wall: self.wall_ms.map_or(most.wall, Duration::from_millis),
             output_mib: self.output_mib.unwrap_or(most.output_mib),
+            images: true,
         }
     }
 }

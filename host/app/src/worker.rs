@@ -15,12 +15,16 @@ pub(crate) struct WorkerArgs {
     /// Address space
     #[arg(long, value_name = "N")]
     memory_mib: u64,
+    /// Memories begin as images
+    #[arg(long)]
+    images: bool,
 }
 
 pub(crate) fn work(args: &WorkerArgs) -> Result<Exit, Problem> {
     let limits = CompileLimits {
         cpu_seconds: args.cpu_seconds,
         memory_mib: args.memory_mib,
+        images: args.images,
         ..CompileLimits::default()
     };
     let (input, output) = (std::io::stdin().lock(), std::io::stdout().lock());

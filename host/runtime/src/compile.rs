@@ -48,6 +48,9 @@ pub struct CompileLimits {
     pub wall: Duration,
     /// Compiled code, in MiB.
     pub output_mib: u64,
+    /// Not a limit: whether memories begin as images, as the host that loads the
+    /// code has it.
+    pub images: bool,
 }
 
 impl Default for CompileLimits {
@@ -57,6 +60,7 @@ impl Default for CompileLimits {
             memory_mib: 2048,
             wall: Duration::from_secs(15),
             output_mib: 256,
+            images: true,
         }
     }
 }
@@ -128,7 +132,8 @@ pub fn work(
         .take(most)
         .read_to_end(&mut component)
         .map_err(|error| ours(error.to_string()))?;
-    let engine = settings::compiling_engine().map_err(|error| ours(format!("{error:#}")))?;
+    let engine =
+        settings::compiling_engine(limits.images).map_err(|error| ours(format!("{error:#}")))?;
     let artifact = precompile(&engine, &component)?;
     output
         .write_all(&artifact)
@@ -219,6 +224,7 @@ fn in_child(
         .arg(WORKER)
         .args(["--cpu-seconds", &limits.cpu_seconds.to_string()])
         .args(["--memory-mib", &limits.memory_mib.to_string()])
+        .args(limits.images.then_some("--images"))
         // Nothing of the operator's is a compiler's business.
         .env_clear()
         .envs(guard::switch())
@@ -383,8 +389,11 @@ mod tests {
 
     #[test]
     fn what_the_worker_compiles_is_what_the_host_loads() {
-        let worker = settings::compiling_engine().unwrap();
+        let worker = settings::compiling_engine(true).unwrap();
         assert_eq!(engine_hash(&host()), engine_hash(&worker));
+        // Code for hosts with very many cells is another.
+        let worker = settings::compiling_engine(false).unwrap();
+        assert_ne!(engine_hash(&host()), engine_hash(&worker));
     }
 
     /// What the host makes of a worker that is this shell script.

@@ -13,8 +13,10 @@ use wasmtime::{Engine, Module};
 use crate::settings::Settings;
 
 /// Memory mappings of one cell: its memory, table and stack, each with guards
-/// and with parts of its own protection. Measured with `hotcell bench density`.
-const MAPPINGS_PER_CELL: u64 = 6;
+/// and with parts of its own protection; one more than `hotcell bench density` measures.
+fn mappings_per_cell(settings: &Settings) -> u64 {
+    if settings.images() { 7 } else { 5 }
+}
 
 /// Mappings of the process besides: its code and libraries, heaps, compiled
 /// plugins.
@@ -71,9 +73,9 @@ impl Shortage {
 
 /// What these settings need.
 fn needs(settings: &Settings) -> Machine {
-    let cells = u64::from(settings.cells) + u64::from(settings.nested_cells);
+    let cells = u64::from(settings.places());
     Machine {
-        mappings: cells * MAPPINGS_PER_CELL + MAPPINGS_BESIDE,
+        mappings: cells * mappings_per_cell(settings) + MAPPINGS_BESIDE,
         files: FILES,
         memory: cells * RESIDENT_PER_CELL + RESIDENT_BESIDE,
         // Each memory of the pool is reserved as large as it may become, with 4
@@ -251,7 +253,7 @@ mod tests {
 
     #[test]
     fn an_engine_with_another_setting_is_noticed() {
-        engine(&settings::compiling_engine().unwrap()).unwrap();
+        engine(&settings::compiling_engine(true).unwrap()).unwrap();
         type Change = fn(&mut Config);
         let table: [(Change, &str); 3] = [
             (|it| _ = it.wasm_memory64(true), "memory64 is on"),

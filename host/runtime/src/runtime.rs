@@ -99,7 +99,10 @@ impl Runtime {
         Ok(Runtime {
             engine_hash: engine_hash(&engine),
             compiler: settings.compiler.clone(),
-            compile: settings.compile,
+            compile: CompileLimits {
+                images: settings.images(),
+                ..settings.compile
+            },
             queue: Queue::new(settings.compile_places),
             sealed,
             with_wasi,

@@ -109,19 +109,37 @@ pub(crate) fn engine(settings: &Settings) -> wasmtime::Result<Engine> {
 /// The same with other meters, for the benchmark alone.
 pub(crate) fn metered_engine(settings: &Settings, meters: Meters) -> wasmtime::Result<Engine> {
     let mut config = config(meters);
-    // A fresh memory is a private mapping of the component's image: three mappings
-    // for each cell, and six with stack and guard, so 10 000 cells take 60 100 of
-    // the 65 530 that Linux allows. Workers compile for it too: it cannot be
-    // another for many cells than for few.
-    config.memory_init_cow(true);
+    // Workers are told, because it changes what they compile.
+    config.memory_init_cow(settings.images());
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(settings)));
     Engine::new(&config)
 }
 
+/// Up to so many cells memories begin as images. Measured with `hotcell bench
+/// density`: six mappings a cell with images and four without, of the 65,530 that
+/// Linux allows; and 10,000 agents begin a third sooner without.
+const IMAGES: u32 = 5_000;
+
+impl Settings {
+    /// All cells that may be there at once.
+    pub(crate) fn places(&self) -> u32 {
+        self.cells.saturating_add(self.nested_cells).max(1)
+    }
+
+    /// Whether a memory begins as an image that is mapped and copied when written
+    /// to. A guest with megabytes of data (an interpreter) starts sooner and holds
+    /// less so; one with kilobytes gains nothing.
+    pub(crate) fn images(&self) -> bool {
+        self.places() <= IMAGES
+    }
+}
+
 /// An engine that compiles and runs nothing: it reserves no address space, and
 /// what it compiles is what [`engine`] loads.
-pub(crate) fn compiling_engine() -> wasmtime::Result<Engine> {
-    Engine::new(&config(Meters::ALL))
+pub(crate) fn compiling_engine(images: bool) -> wasmtime::Result<Engine> {
+    let mut config = config(Meters::ALL);
+    config.memory_init_cow(images);
+    Engine::new(&config)
 }
 
 pub(crate) fn config(meters: Meters) -> Config {
@@ -197,7 +215,7 @@ pub(crate) fn feature_names(features: WasmFeatures) -> String {
 }
 
 fn pool(settings: &Settings) -> PoolingAllocationConfig {
-    let cells = settings.cells.saturating_add(settings.nested_cells).max(1);
+    let cells = settings.places();
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(cells);
     pool.total_stacks(cells);
