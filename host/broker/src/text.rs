@@ -4,12 +4,12 @@
 //!
 //! | sink | function | what it promises |
 //! |---|---|---|
-//! | one line of a log, a record, a table | [`line`] | no character that moves, hides or reorders; at most so many bytes, a mark where something was cut |
-//! | a line that is shown shorter than it is kept | [`shorten`] | the same, for text that has been through [`line`] |
+//! | one line of a log, a record, a table | [`line()`] | no character that moves, hides or reorders; at most so many bytes, a mark where something was cut |
+//! | a line that is shown shorter than it is kept | [`shorten`] | the same, for text that has been through [`line()`] |
 //! | a file or a stream of JSON | [`json`] | the same characters as JSON escapes; the values are unchanged and not cut |
 //! | the terminal, as the last step | [`screen`] | newlines and, where asked for, colours; nothing else that a terminal obeys |
 //!
-//! Sinks to come keep to the shape `fn(text, bounds) -> String`: HTML is [`line`]
+//! Sinks to come keep to the shape `fn(text, bounds) -> String`: HTML is [`line()`]
 //! with `& < > " '` escaped, in text and in quoted attributes alike; a metric's
 //! label is one of a fixed list or `other`, so that no guest makes new series.
 //!
@@ -44,7 +44,7 @@ pub fn line(text: &str, max: usize) -> String {
     })
 }
 
-/// A text that has been through [`line`], at most `max` bytes long. Marks it
+/// A text that has been through [`line()`], at most `max` bytes long. Marks it
 /// bears stay as they are; doing it again changes nothing.
 pub fn shorten(gated: &str, max: usize) -> String {
     cut(gated, max, |c, out| out.push(c))
@@ -70,7 +70,7 @@ pub fn json(text: &str) -> String {
 
 /// What is about to be written to a terminal, whoever made it: newlines stay,
 /// and with `colours` the sequences that colour text. Strangers' words have been
-/// through [`line`] before; this is for those that were forgotten.
+/// through [`line()`] before; this is for those that were forgotten.
 pub fn screen(text: &str, colours: bool) -> String {
     let on = Guard::TextGate.on();
     let mut out = String::with_capacity(text.len());

@@ -12,7 +12,7 @@ use crate::screen;
 
 /// The figures of one measurement.
 pub(crate) trait Figures: Serialize {
-    /// The figures for people: lines and tables, without what [`print`] says.
+    /// The figures for people: lines and tables, without what [`print()`] says.
     fn render(&self) -> String;
     /// What the figures should be. One that is missed is printed as missed.
     fn goals(&self) -> Vec<Goal>;
