@@ -7,12 +7,13 @@ use std::sync::OnceLock;
 
 use arbitrary::Unstructured;
 use wasm_encoder::{
-    CodeSection, ExportKind, ExportSection, Function, FunctionSection, Instruction, MemorySection,
-    MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
+    CodeSection, Encode, ExportKind, ExportSection, Function, FunctionSection, Instruction,
+    MemorySection, MemoryType, Module, RefType, TableSection, TableType, TypeSection, ValType,
 };
 
 use crate::case::{Attack, Case, folder};
 use crate::guest::{self, Encoding};
+use crate::storm::mix;
 
 /// The guest that an attack names: a generator's, else a file's or a crate's.
 pub(crate) fn guest(case: &Case, attack: &Attack) -> Vec<u8> {
@@ -201,14 +202,6 @@ fn flipped(whole: &[u8], seeds: u64) -> Vec<(String, Vec<u8>)> {
         (format!("seed {seed}"), bytes)
     };
     (0..seeds).map(one).collect()
-}
-
-/// The finaliser of SplitMix64.
-fn mix(number: u64) -> u64 {
-    let z = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Every other with every proposal: what the host has not is to be refused, not
@@ -515,23 +508,16 @@ fn compiled(component: &[u8]) -> Vec<u8> {
     code
 }
 
-fn leb(mut number: usize) -> Vec<u8> {
+fn leb(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
-    while number > 0x7f {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
+    Encode::encode(&number, &mut bytes);
     bytes
 }
 
 /// The same of a signed number: its highest bit must not look like a sign.
 fn signed(number: usize) -> Vec<u8> {
-    let mut bytes = leb(number);
-    if let Some(last) = bytes.last_mut().filter(|last| **last & 0x40 != 0) {
-        *last |= 0x80;
-        bytes.push(0);
-    }
+    let mut bytes = Vec::new();
+    Encode::encode(&(number as i64), &mut bytes);
     bytes
 }
 

@@ -104,7 +104,6 @@ impl Bulkhead {
             held: Arc::new(Held {
                 bulkhead: self.clone(),
                 ticket,
-                lent: Mutex::new(0),
             }),
         };
         if let Some(waits) = waits {
@@ -167,8 +166,6 @@ pub struct Place {
 struct Held {
     bulkhead: Bulkhead,
     ticket: u64,
-    /// How many of its calls are waited for.
-    lent: Mutex<u32>,
 }
 
 impl Place {
@@ -190,13 +187,9 @@ struct Lent<'a> {
 
 impl<'a> Lent<'a> {
     fn new(held: &'a Held) -> Lent<'a> {
-        let mut lent = held.lent.lock().unwrap_or_else(PoisonError::into_inner);
-        *lent += 1;
-        if *lent == 1 {
-            let mut inner = held.bulkhead.lock();
-            let next = inner.hall.lend(held.ticket);
-            inner.wake(next);
-        }
+        let mut inner = held.bulkhead.lock();
+        let next = inner.hall.lend(held.ticket);
+        inner.wake(next);
         Lent { held }
     }
 
@@ -204,14 +197,9 @@ impl<'a> Lent<'a> {
     /// is nothing, unless the waiting is cut short.
     async fn take_back(self) {
         let waits = {
-            let lent = self
-                .held
-                .lent
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
             let mut inner = self.held.bulkhead.lock();
-            let last = *lent == 1;
-            (last && !inner.hall.take_back(self.held.ticket)).then(|| inner.wait(self.held.ticket))
+            let there = inner.hall.take_back(self.held.ticket);
+            (!there).then(|| inner.wait(self.held.ticket))
         };
         if let Some(waits) = waits {
             // An error means that the host is gone.
@@ -225,16 +213,9 @@ impl<'a> Lent<'a> {
 /// for that moment the plugin may have one more than its room.
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        let mut lent = self
-            .held
-            .lent
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *lent = lent.saturating_sub(1);
-        if *lent == 0 {
-            let mut inner = self.held.bulkhead.lock();
+        let mut inner = self.held.bulkhead.lock();
+        if inner.hall.end_wait(self.held.ticket) {
             inner.waiting.remove(&self.held.ticket);
-            inner.hall.force_back(self.held.ticket);
         }
     }
 }

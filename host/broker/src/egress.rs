@@ -139,10 +139,7 @@ impl Egress {
 
     fn client(&self, tls: bool) -> Option<&reqwest::Client> {
         let client = if tls { &self.tls } else { &self.plain };
-        let fields = match Guard::EgressFields.on() {
-            true => self.limits.fields,
-            false => usize::from(u16::MAX),
-        };
+        let fields = Guard::EgressFields.limit(self.limits.fields, usize::from(u16::MAX));
         client
             .get_or_init(|| {
                 let builder = client_builder(tls, Arc::clone(&self.resolver));

@@ -110,7 +110,11 @@ impl State {
         }
         // A guest that has just come back is not one that computes for long.
         let fresh = self.resumed.elapsed() < TICK / 2;
-        let waits = if fresh { None } else { self.turn.next() };
+        let waits = if fresh {
+            None
+        } else {
+            self.turn.next(&self.caller.tenant)
+        };
         Ok(match waits {
             None => UpdateDeadline::Yield(1),
             Some(waits) => UpdateDeadline::YieldCustom(
@@ -169,10 +173,8 @@ pub(crate) async fn call(
     ask: Box<Ask>,
 ) -> End<Told> {
     let started = Instant::now();
-    let deadline = match Guard::Deadline.on() {
-        true => caller.deadline.min(started + plugin.limits.deadline),
-        false => caller.deadline,
-    };
+    let own = started + plugin.limits.deadline;
+    let deadline = Guard::Deadline.limit(caller.deadline.min(own), caller.deadline);
     let mut caller = caller;
     caller.deadline = deadline;
     let store = match store(plugin, broker, caller, shared, started) {
@@ -204,7 +206,7 @@ pub(crate) async fn call(
                 Err(wrong) => End::Trap(wrong),
             },
             Ok(Err(failure)) => End::Failed(failure.into()),
-            Err(error) => classify(&error, cell.data().limiter.0.refused()),
+            Err(error) => classify(&error, cell.data().account().refused()),
         },
     };
 
@@ -229,12 +231,7 @@ impl Open<'_> {
         let end = match (end, last_error) {
             (End::Trap(text), Some((_, line))) => {
                 let both = format!("{text}; it last logged: {line}");
-                let most = if Guard::TrapText.on() {
-                    text::LINE
-                } else {
-                    usize::MAX
-                };
-                End::Trap(text::shorten(&both, most))
+                End::Trap(text::shorten(&both, most_of_a_trap()))
             }
             (end, _) => end,
         };
@@ -273,7 +270,7 @@ impl Open<'_> {
             } else {
                 fuel
             },
-            peak_memory: state.limiter.0.peak() as u64,
+            peak_memory: state.account().peak() as u64,
             wall: self.started.elapsed(),
             log_dropped,
         };
@@ -338,16 +335,15 @@ pub(crate) fn metered_store(
         files: Files::default(),
         limiter: Limiter(Account::new(limits.memory, shared.total)),
         tape: shared.tape.cloned(),
-        turn: shared.turns.guest(&caller.tenant),
+        turn: shared.turns.guest(),
         resumed: started,
         host_calls: 0,
         caller,
     };
     let mut store = Store::try_new(plugin.engine(), state)?;
     store.limiter(|state| &mut state.limiter);
-    let meter = |guard: Guard, limit: u64| if guard.on() { limit } else { u64::MAX };
     if meters.fuel {
-        store.set_fuel(meter(Guard::Fuel, limits.fuel))?;
+        store.set_fuel(Guard::Fuel.limit(limits.fuel, u64::MAX))?;
     }
     if Guard::Epoch.on() {
         store.set_epoch_deadline(1);
@@ -359,14 +355,8 @@ pub(crate) fn metered_store(
     } else {
         store.set_epoch_deadline(1 << 60);
     }
-    store.set_hostcall_fuel(match Guard::HostcallBytes.on() {
-        true => HOSTCALL_BYTES,
-        false => usize::MAX,
-    });
-    store.set_max_component_handles(match Guard::Handles.on() {
-        true => HANDLES,
-        false => usize::MAX,
-    });
+    store.set_hostcall_fuel(Guard::HostcallBytes.limit(HOSTCALL_BYTES, usize::MAX));
+    store.set_max_component_handles(Guard::Handles.limit(HANDLES, usize::MAX));
     Ok(store)
 }
 
@@ -463,11 +453,12 @@ fn classify(error: &wasmtime::Error, refused: Option<Limit>) -> End<Told> {
     if let Some(limit) = refused {
         return End::Limit(limit);
     }
-    let text = where_it_broke(error);
-    End::Trap(match Guard::TrapText.on() {
-        true => text::line(&text, text::LINE),
-        false => text::line(&text, usize::MAX),
-    })
+    End::Trap(text::line(&where_it_broke(error), most_of_a_trap()))
+}
+
+/// Bytes of a trap's text.
+fn most_of_a_trap() -> usize {
+    Guard::TrapText.limit(text::LINE, usize::MAX)
 }
 
 /// The cause of a trap and the guest's functions it went through, innermost

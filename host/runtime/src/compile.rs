@@ -359,10 +359,7 @@ impl CompileLimits {
 
     /// Bytes of compiled code.
     fn most_output(&self) -> u64 {
-        match Guard::CompileOutput.on() {
-            true => self.output_mib << 20,
-            false => u64::MAX,
-        }
+        Guard::CompileOutput.limit(self.output_mib << 20, u64::MAX)
     }
 }
 

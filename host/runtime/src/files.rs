@@ -116,6 +116,11 @@ impl Shared {
         Ok(grant)
     }
 
+    /// The same, or what the guest is told.
+    fn granted(&self, at: &str) -> FsResult<&FileGrant> {
+        self.grant(at).map_err(|why| self.refuse(at, why))
+    }
+
     fn charge(&self, at: &str, size: u64, offset: u64, bytes: u64) -> Result<(), FileRefusal> {
         let grant = self.grant(at)?;
         self.ledger().write(grant, growth(size, offset, bytes))
@@ -222,10 +227,7 @@ impl State {
         let shared = self.shared();
         let at = Arc::clone(&self.opened(fd)?.at);
         let descriptor = self.table.get(fd)?.clone();
-        let access = match shared.grant(&at) {
-            Ok(grant) => grant.access,
-            Err(why) => return Err(shared.refuse(&at, why)),
-        };
+        let access = shared.granted(&at)?.access;
         let done = on_disk(&shared, descriptor, work).await;
         let refused =
             |error: &FsError| matches!(error.downcast_ref(), Some(ErrorCode::NotPermitted));
@@ -283,7 +285,7 @@ impl State {
         let shared = self.shared();
         let counted = shared.grant(&at).and_then(|grant| match grant.access {
             FileAccess::Read => Ok(()),
-            FileAccess::Write => shared.charge(&at, size, offset, bytes),
+            FileAccess::Write => shared.ledger().write(grant, growth(size, offset, bytes)),
         });
         counted.map_err(|why| shared.refuse(&at, why))?;
         let end = offset.saturating_add(bytes);
@@ -311,8 +313,7 @@ impl State {
             }
             Descriptor::File(_) => {}
         }
-        let granted = shared.grant(&at).map(|_| ());
-        granted.map_err(|why| shared.refuse(&at, why))?;
+        shared.granted(&at)?;
         let place = self.place(&at, streams::CHUNK)?;
         let writer = Writer::new(shared, descriptor, at, place, to, size);
         Ok(self.table.push(Box::new(writer) as DynOutputStream)?)

@@ -26,6 +26,7 @@ mod runtime;
 mod settings;
 mod tape;
 pub mod task;
+mod tenants;
 mod threads;
 mod turns;
 mod warm;

@@ -4,15 +4,15 @@
 //! wasmtime's own limiter counts each memory for itself; a component with a
 //! thousand memories of one page would pass it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use hotcell_broker::store::guard::Guard;
 use wasmtime::ResourceLimiter;
 
 use crate::end::Limit;
 use crate::settings::{INSTANCES, MEMORIES, TABLES};
+use crate::tenants::PerTenant;
 
 /// Bytes of one table entry in the pool.
 const TABLE_ENTRY: usize = size_of::<usize>();
@@ -43,31 +43,23 @@ impl Total {
 #[derive(Debug)]
 pub(crate) struct Tenants {
     cap: usize,
-    totals: Mutex<HashMap<String, Weak<Total>>>,
+    totals: PerTenant<Total>,
 }
 
 impl Tenants {
     pub(crate) fn new(cap: usize) -> Tenants {
         Tenants {
             cap,
-            totals: Mutex::default(),
+            totals: PerTenant::default(),
         }
     }
 
     /// The total that a tenant's cells share.
     pub(crate) fn total(&self, tenant: &str) -> Arc<Total> {
-        let mut totals = self.totals.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(total) = totals.get(tenant).and_then(Weak::upgrade) {
-            return total;
-        }
-        // A stranger may be any number of tenants; those without a cell go.
-        totals.retain(|_, total| total.strong_count() > 0);
-        let total = Arc::new(Total {
+        self.totals.of(tenant, || Total {
             cap: self.cap,
             used: AtomicUsize::new(0),
-        });
-        totals.insert(tenant.to_owned(), Arc::downgrade(&total));
-        total
+        })
     }
 }
 
@@ -233,14 +225,5 @@ mod tests {
         assert!(other.memory_growing(0, 600, None).unwrap());
         drop(one);
         assert!(two.memory_growing(0, 600, None).unwrap());
-    }
-
-    #[test]
-    fn tenants_without_a_cell_are_forgotten() {
-        let tenants = Tenants::new(1);
-        for n in 0..1000 {
-            tenants.total(&n.to_string());
-        }
-        assert_eq!(tenants.totals.lock().unwrap().len(), 1);
     }
 }

@@ -234,7 +234,9 @@ impl<T: Clone> Queue<T> {
             state = woken.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
+}
 
+impl<T> Queue<T> {
     /// Nothing in here panics with the lock held, so that it cannot be left
     /// half done.
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -250,10 +252,7 @@ struct Place<'a, T> {
 
 impl<T> Drop for Place<'_, T> {
     fn drop(&mut self) {
-        let mut state = match self.queue.state.lock() {
-            Ok(state) => state,
-            Err(poisoned) => poisoned.into_inner(),
-        };
+        let mut state = self.queue.lock();
         state.line.leave(self.ticket);
         state.results.remove(&self.ticket);
         state.line.fill();

@@ -51,10 +51,9 @@ impl Turns {
     }
 
     /// A guest's place in the round.
-    pub(crate) fn guest(self: &Arc<Self>, tenant: &str) -> Guest {
+    pub(crate) fn guest(self: &Arc<Self>) -> Guest {
         Guest {
             turns: Arc::clone(self),
-            tenant: Arc::from(tenant),
             id: None,
         }
     }
@@ -100,7 +99,6 @@ impl Inner {
 #[derive(Debug)]
 pub(crate) struct Guest {
     turns: Arc<Turns>,
-    tenant: Arc<str>,
     /// None until it has computed through a tick.
     id: Option<u64>,
 }
@@ -108,7 +106,7 @@ pub(crate) struct Guest {
 impl Guest {
     /// Gives its turn back and asks for the next. None: it has it already,
     /// because nobody else waits.
-    pub(crate) fn next(&mut self) -> Option<oneshot::Receiver<()>> {
+    pub(crate) fn next(&mut self, tenant: &str) -> Option<oneshot::Receiver<()>> {
         let now = Instant::now();
         let mut inner = self.turns.lock();
         let id = *self.id.get_or_insert_with(|| {
@@ -122,11 +120,14 @@ impl Guest {
             return None;
         }
         let (send, receive) = oneshot::channel();
-        if !inner.queues.contains_key(&self.tenant) {
-            inner.order.push_back(Arc::clone(&self.tenant));
+        match inner.queues.get_mut(tenant) {
+            Some(queue) => queue.push_back((id, send)),
+            None => {
+                let tenant: Arc<str> = Arc::from(tenant);
+                inner.order.push_back(Arc::clone(&tenant));
+                inner.queues.insert(tenant, VecDeque::from([(id, send)]));
+            }
         }
-        let queue = inner.queues.entry(Arc::clone(&self.tenant)).or_default();
-        queue.push_back((id, send));
         inner.grant(self.turns.most, now);
         Some(receive)
     }
@@ -164,24 +165,24 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn turns_go_round_by_tenant() {
         let turns = Turns::new(1);
-        let mut first = turns.guest("greedy");
-        assert!(first.next().is_none(), "nobody else waits");
-        let mut greedy: Vec<_> = (0..3).map(|_| turns.guest("greedy")).collect();
-        let mut modest = turns.guest("modest");
+        let mut first = turns.guest();
+        assert!(first.next("greedy").is_none(), "nobody else waits");
+        let mut greedy: Vec<_> = (0..3).map(|_| turns.guest()).collect();
+        let mut modest = turns.guest();
         let mut waits = Vec::new();
         for (name, guest) in ["g1", "g2", "g3"].into_iter().zip(&mut greedy) {
-            waits.push((name, guest.next().unwrap()));
+            waits.push((name, guest.next("greedy").unwrap()));
         }
-        waits.push(("m", modest.next().unwrap()));
+        waits.push(("m", modest.next("modest").unwrap()));
         assert!(granted(&mut waits).is_empty());
         // Each gives its turn back and asks again, at its tick.
-        waits.push(("g0", first.next().unwrap()));
+        waits.push(("g0", first.next("greedy").unwrap()));
         assert_eq!(granted(&mut waits), ["g1"]);
-        waits.push(("g1", greedy[0].next().unwrap()));
+        waits.push(("g1", greedy[0].next("greedy").unwrap()));
         assert_eq!(granted(&mut waits), ["m"]);
-        waits.push(("m", modest.next().unwrap()));
+        waits.push(("m", modest.next("modest").unwrap()));
         assert_eq!(granted(&mut waits), ["g2"]);
-        waits.push(("g2", greedy[1].next().unwrap()));
+        waits.push(("g2", greedy[1].next("greedy").unwrap()));
         assert_eq!(
             granted(&mut waits),
             ["m"],
@@ -192,9 +193,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_turn_that_nobody_comes_back_for_runs_out() {
         let turns = Turns::new(1);
-        let (mut away, mut here) = (turns.guest("t"), turns.guest("t"));
-        assert!(away.next().is_none());
-        let mut wait = here.next().unwrap();
+        let (mut away, mut here) = (turns.guest(), turns.guest());
+        assert!(away.next("t").is_none());
+        let mut wait = here.next("t").unwrap();
         turns.tick();
         assert!(wait.try_recv().is_err());
         tokio::time::advance(LEASE).await;
@@ -205,10 +206,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_ends_gives_its_turn_and_its_place_back() {
         let turns = Turns::new(1);
-        let (mut one, mut two, mut three) = (turns.guest("t"), turns.guest("t"), turns.guest("t"));
-        assert!(one.next().is_none());
-        drop(two.next().unwrap());
-        let mut wait = three.next().unwrap();
+        let (mut one, mut two, mut three) = (turns.guest(), turns.guest(), turns.guest());
+        assert!(one.next("t").is_none());
+        drop(two.next("t").unwrap());
+        let mut wait = three.next("t").unwrap();
         drop((one, two));
         assert!(wait.try_recv().is_ok());
         drop(three);

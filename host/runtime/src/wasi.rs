@@ -12,7 +12,7 @@ use hotcell_broker::meter::Level;
 use hotcell_broker::store::guard::Guard;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
-use wasmtime::component::{HasData, Linker, ResourceTable};
+use wasmtime::component::{HasData, HasSelf, Linker, ResourceTable};
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream, WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock};
 use wasmtime_wasi::p2::bindings::{cli, clocks, random};
@@ -38,11 +38,7 @@ impl HasData for HasIo {
 }
 
 /// What is handed over through `imports/wasi.rs`, and written down there.
-struct Handed;
-
-impl HasData for Handed {
-    type Data<'a> = &'a mut State;
-}
+type Handed = HasSelf<State>;
 
 /// Links the subset, and only the subset.
 pub(crate) fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -105,10 +101,7 @@ fn context(log: &Log, now_unix_ms: u64, seed: SplitMix) -> WasiCtx {
         .insecure_random_seed(u128::from(seed.clone().next()))
         .secure_random(seed.fork())
         .insecure_random(seed)
-        .max_random_size(match Guard::RandomBytes.on() {
-            true => RANDOM_BYTES,
-            false => u64::MAX,
-        })
+        .max_random_size(Guard::RandomBytes.limit(RANDOM_BYTES, u64::MAX))
         .allow_tcp(false)
         .allow_udp(false)
         .allow_ip_name_lookup(false);

@@ -162,6 +162,13 @@ impl Guard {
     }
 }
 
+impl Guard {
+    /// What is enforced: this limit, or without the guard that one.
+    pub fn limit<T>(self, limit: T, without: T) -> T {
+        if self.on() { limit } else { without }
+    }
+}
+
 /// The variable that names the guard to be left out, in builds with the feature
 /// `switches`: tests only.
 #[cfg(feature = "switches")]

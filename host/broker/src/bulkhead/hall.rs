@@ -34,6 +34,8 @@ struct Ticket {
     plugin: Arc<str>,
     nested: bool,
     stand: Stand,
+    /// Calls of its own that it waits for.
+    waits: u32,
 }
 
 /// Places of one sort.
@@ -121,10 +123,7 @@ impl Hall {
         };
         let plugin = self.plugins.entry(Arc::clone(&plugin_name)).or_default();
         // The newest word on a plugin's room counts.
-        plugin.concurrency = match Guard::Concurrency.on() {
-            true => guest.room.concurrency.max(1),
-            false => u32::MAX,
-        };
+        plugin.concurrency = Guard::Concurrency.limit(guest.room.concurrency.max(1), u32::MAX);
         let enters = free && plugin.inside < plugin.concurrency && plugin.queued == 0;
         // Its parent has a nested place already: it must not wait for another.
         let must_not_wait = guest.depth > 1;
@@ -150,6 +149,7 @@ impl Hall {
             plugin: plugin_name,
             nested,
             stand,
+            waits: 0,
         };
         self.tickets.insert(ticket, entry);
         if enters {
@@ -260,11 +260,13 @@ impl Hall {
         Vec::new()
     }
 
+    /// One more wait for a call of its own. The first lends the permit.
     pub(super) fn lend(&mut self, ticket: u64) -> Vec<u64> {
         let Some(entry) = self.tickets.get_mut(&ticket) else {
             return Vec::new();
         };
-        if entry.stand != Stand::Inside {
+        entry.waits += 1;
+        if entry.waits > 1 || entry.stand != Stand::Inside {
             return Vec::new();
         }
         entry.stand = Stand::Lent;
@@ -274,12 +276,13 @@ impl Hall {
         next
     }
 
-    /// Whether the permit is there at once.
+    /// A wait came to its end: whether its holder may go on at once. While others
+    /// of its waits go on it needs no permit.
     pub(super) fn take_back(&mut self, ticket: u64) -> bool {
         let Some(entry) = self.tickets.get_mut(&ticket) else {
             return true;
         };
-        if entry.stand != Stand::Lent {
+        if entry.waits > 1 || entry.stand != Stand::Lent {
             return true;
         }
         let Some(plugin) = self.plugins.get_mut(&entry.plugin) else {
@@ -295,21 +298,27 @@ impl Hall {
         false
     }
 
-    /// The permit, whether there is one or not.
-    pub(super) fn force_back(&mut self, ticket: u64) {
+    /// Forgets a wait, and says whether it was the last. Its holder then has a
+    /// permit, whether there is one or not.
+    pub(super) fn end_wait(&mut self, ticket: u64) -> bool {
         let Some(entry) = self.tickets.get_mut(&ticket) else {
-            return;
+            return true;
         };
+        entry.waits = entry.waits.saturating_sub(1);
+        if entry.waits > 0 {
+            return false;
+        }
         let Some(plugin) = self.plugins.get_mut(&entry.plugin) else {
-            return;
+            return true;
         };
         match entry.stand {
             Stand::Lent => {}
             Stand::Resuming => plugin.resuming.retain(|it| *it != ticket),
-            Stand::Queued | Stand::Inside => return,
+            Stand::Queued | Stand::Inside => return true,
         }
         entry.stand = Stand::Inside;
         plugin.inside += 1;
+        true
     }
 
     /// A ticket's end, wherever it stands.

@@ -259,8 +259,7 @@ impl HostDescriptor for State {
             return Err(ErrorCode::IsDirectory.into());
         }
         let (at, shared) = (Arc::clone(&self.opened(&fd)?.at), self.shared());
-        let granted = shared.grant(&at).map(|_| ());
-        granted.map_err(|why| shared.refuse(&at, why))?;
+        shared.granted(&at)?;
         let place = self.place(&at, CHUNK)?;
         let reader = Reader::new(shared, descriptor, at, place, offset);
         Ok(self.table.push(Box::new(reader) as DynInputStream)?)

@@ -2,11 +2,12 @@
 //! process, and a share of them for each tenant. Whoever reads from a folder that
 //! does not answer stops only themselves.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+use std::sync::{Arc, LazyLock};
 
 use tokio::sync::Semaphore;
 use wasmtime_wasi::runtime::spawn_blocking;
+
+use crate::tenants::PerTenant;
 
 /// Operations at a time, for all.
 const THREADS: usize = 32;
@@ -21,7 +22,7 @@ pub(crate) static POOL: LazyLock<Pool> = LazyLock::new(|| Pool::new(THREADS, SHA
 pub(crate) struct Pool {
     all: Arc<Semaphore>,
     share: usize,
-    tenants: Mutex<BTreeMap<String, Weak<Semaphore>>>,
+    tenants: PerTenant<Semaphore>,
 }
 
 impl Pool {
@@ -29,7 +30,7 @@ impl Pool {
         Pool {
             all: Arc::new(Semaphore::new(threads)),
             share,
-            tenants: Mutex::default(),
+            tenants: PerTenant::default(),
         }
     }
 
@@ -41,7 +42,7 @@ impl Pool {
         tenant: &str,
         work: impl FnOnce() -> R + Send + 'static,
     ) -> wasmtime::Result<R> {
-        let own = self.share_of(tenant);
+        let own = self.tenants.of(tenant, || Semaphore::new(self.share));
         let own = own.acquire_owned().await?;
         let place = Arc::clone(&self.all).acquire_owned().await?;
         let work = move || {
@@ -51,23 +52,11 @@ impl Pool {
         };
         Ok(spawn_blocking(work).await)
     }
-
-    fn share_of(&self, tenant: &str) -> Arc<Semaphore> {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(share) = tenants.get(tenant).and_then(Weak::upgrade) {
-            return share;
-        }
-        // Those whom nobody waits for any more.
-        tenants.retain(|_, share| share.strong_count() > 0);
-        let share = Arc::new(Semaphore::new(self.share));
-        tenants.insert(tenant.to_owned(), Arc::downgrade(&share));
-        share
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::sync::{Mutex, mpsc};
     use std::time::Duration;
 
     use super::*;
