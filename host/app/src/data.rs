@@ -7,6 +7,7 @@
 
 pub(crate) mod draw;
 pub(crate) mod invoices;
+mod written;
 
 use std::path::PathBuf;
 

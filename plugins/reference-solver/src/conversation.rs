@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use hotcell_sdk::llm::{Message, Part, Request, Role};
 use serde_json::{Map, Value};
 
-/// The JSON values of the last user message that shows an invoice, and that
-/// invoice.
-pub(crate) fn invoice(request: &Request) -> Option<(Map<String, Value>, Vec<Value>)> {
+/// The first JSON object with this field in the last user message that shows
+/// one, and all JSON values of that message.
+pub(crate) fn record(request: &Request, id: &str) -> Option<(Map<String, Value>, Vec<Value>)> {
     let users = request
         .messages
         .iter()
@@ -19,10 +19,8 @@ pub(crate) fn invoice(request: &Request) -> Option<(Map<String, Value>, Vec<Valu
         .filter(|message| message.role == Role::User);
     users.map(blocks).find_map(|blocks| {
         let mut objects = blocks.iter().filter_map(Value::as_object);
-        let invoice = objects
-            .find(|object| object.contains_key("invoice_id"))?
-            .clone();
-        Some((invoice, blocks))
+        let record = objects.find(|object| object.contains_key(id))?.clone();
+        Some((record, blocks))
     })
 }
 
@@ -95,12 +93,14 @@ mod tests {
 
     use super::*;
 
+    const ID: &str = "invoice_id";
+
     fn record() -> Value {
         json!({ "invoice_id": "INV-2024-001", "vendor": "A```\n````B" })
     }
 
     #[test]
-    fn the_invoice_is_found_in_every_kind_of_block() {
+    fn the_record_is_found_in_every_kind_of_block() {
         let text = format!(
             "Look:\n```\n{}\n```\nThat is all.",
             json!({ "invoice_id": "x" })
@@ -119,13 +119,13 @@ mod tests {
             (Prompt::new().text(text), json!({ "invoice_id": "x" })),
         ] {
             let request = Request::new("m").system("```json\n{}\n```").user(prompt);
-            let (invoice, _) = invoice(&request).unwrap();
-            assert_eq!(Value::Object(invoice), expected);
+            let (found, _) = super::record(&request, ID).unwrap();
+            assert_eq!(Value::Object(found), expected);
         }
     }
 
     #[test]
-    fn the_last_message_with_an_invoice_counts() {
+    fn the_last_message_with_a_record_counts() {
         let request = Request::new("m")
             .user(Prompt::new().json(&json!({ "invoice_id": "old" })))
             .user(
@@ -134,23 +134,23 @@ mod tests {
                     .json(&json!([1])),
             )
             .user("Your answer cannot be used: answer again.");
-        let (invoice, blocks) = invoice(&request).unwrap();
-        assert_eq!(invoice.get("invoice_id"), Some(&json!("new")));
+        let (found, blocks) = super::record(&request, ID).unwrap();
+        assert_eq!(found.get("invoice_id"), Some(&json!("new")));
         assert_eq!(blocks.get(1), Some(&json!([1])));
     }
 
     #[test]
     fn a_fence_within_a_fence_is_text() {
         let text = "````text\n```\n```json\n{\"invoice_id\":\"x\"}\n```\n````";
-        assert_eq!(invoice(&Request::new("m").user(text)), None);
+        assert_eq!(super::record(&Request::new("m").user(text), ID), None);
     }
 
     #[test]
-    fn only_the_user_shows_invoices() {
+    fn only_the_user_shows_records() {
         let request = Request::new("m")
             .system(Prompt::new().json(&record()))
             .user("```\n{\n```");
-        assert_eq!(invoice(&request), None);
+        assert_eq!(super::record(&request, ID), None);
     }
 
     #[test]

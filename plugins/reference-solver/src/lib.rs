@@ -12,7 +12,7 @@ mod invoice;
 
 use hotcell_sdk::llm::{Error, Part, Request, Response, ResponseFormat, Usage};
 use hotcell_sdk::{Model, ToolCall};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use decision::Step;
 
@@ -24,7 +24,7 @@ impl Model for ReferenceSolver {
     fn complete(request: Request) -> Result<Response, Error> {
         let response = match title(&request).as_deref() {
             Some("invoice-extraction") => {
-                let (record, blocks) = invoice_in(&request)?;
+                let (record, blocks) = record_in(&request, "invoice_id")?;
                 Response::of_json(NAME, &extraction::solve(&record, &blocks))?
             }
             Some("invoice-decision") => decide(&request)?,
@@ -56,14 +56,18 @@ fn title(request: &Request) -> Option<String> {
     Some(schema.get("title")?.as_str()?.to_owned())
 }
 
-fn invoice_in(request: &Request) -> Result<(serde_json::Map<String, Value>, Vec<Value>), Error> {
-    conversation::invoice(request).ok_or_else(|| {
-        Error::Invalid("no user message shows a JSON object with an `invoice_id`".to_owned())
+/// The record that the request shows, by the field that every one of its kind
+/// has, and what is shown beside it.
+fn record_in(request: &Request, id: &str) -> Result<(Map<String, Value>, Vec<Value>), Error> {
+    conversation::record(request, id).ok_or_else(|| {
+        Error::Invalid(format!(
+            "no user message shows a JSON object with an `{id}`"
+        ))
     })
 }
 
 fn decide(request: &Request) -> Result<Response, Error> {
-    let (extraction, _) = invoice_in(request)?;
+    let (extraction, _) = record_in(request, "invoice_id")?;
     let answers = conversation::tool_answers(request);
     let step = decision::solve(&extraction, &answers)
         .map_err(|tool| Error::Invalid(format!("the answer of `{tool}` is no use")))?;

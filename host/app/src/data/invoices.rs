@@ -27,10 +27,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::iter;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::File;
 use super::draw::{Draw, exp};
+use super::written::{Cents, day_of_2024, pretty};
 
 mod vendors;
 
@@ -65,18 +66,6 @@ const ITEMS: [&str; 16] = [
 const EDGES: [u64; 4] = [49_999, 50_000, 1_000_000, 1_000_001];
 
 const STATUSES: [&str; 3] = ["pending", "approved", "paid"];
-
-/// Money, as a whole number of cents; in JSON a number with two decimals.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cents(pub(crate) u64);
-
-impl Serialize for Cents {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Division by 100 rounds to the nearest `f64`, which prints as the
-        // decimal it stands for.
-        serializer.serialize_f64(self.0 as f64 / 100.0)
-    }
-}
 
 /// One position of an invoice.
 #[derive(Clone, Debug, Serialize)]
@@ -168,13 +157,6 @@ impl InvoiceSet {
             },
         ]
     }
-}
-
-fn pretty(value: &impl Serialize) -> String {
-    // These types hold string keys and finite numbers only, which JSON can say.
-    let mut text = serde_json::to_string_pretty(value).unwrap_or_default();
-    text.push('\n');
-    text
 }
 
 /// A field that can be missing.
@@ -414,18 +396,4 @@ fn line_items(draw: &mut Draw, amount: u64) -> Vec<LineItem> {
         .unwrap_or(1);
     items.push(line_item(quantity, left / quantity));
     items
-}
-
-/// A day of 2024 by its number, from 0.
-fn day_of_2024(mut day: usize) -> String {
-    const DAYS: [usize; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-    let mut month = 1;
-    for days in DAYS {
-        if day < days {
-            break;
-        }
-        day -= days;
-        month += 1;
-    }
-    format!("2024-{month:02}-{:02}", day + 1)
 }

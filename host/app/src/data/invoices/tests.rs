@@ -340,19 +340,6 @@ fn every_vendor_can_be_misread_and_none_can_be_taken_for_another() {
 }
 
 #[test]
-fn a_day_of_the_year_is_a_date_of_the_leap_year_2024() {
-    let table = [
-        (0, "2024-01-01"),
-        (58, "2024-02-28"),
-        (59, "2024-02-29"),
-        (60, "2024-03-01"),
-    ];
-    for (day, date) in table.into_iter().chain([(365, "2024-12-31")]) {
-        assert_eq!(day_of_2024(day), date);
-    }
-}
-
-#[test]
 fn the_committed_files_are_those_of_seed_42() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/01-invoices");
     for file in generate(42).files() {
