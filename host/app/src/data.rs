@@ -7,6 +7,7 @@
 
 pub(crate) mod draw;
 pub(crate) mod invoices;
+pub(crate) mod transactions;
 mod written;
 
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use crate::screen;
 
 #[derive(Args)]
 pub(crate) struct DataArgs {
-    /// Which set; `invoices` is the only one today
+    /// Which set
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(SETS.map(|set| set.name)))]
     set: String,
     /// Decides every draw: equal seeds give equal files
@@ -71,11 +72,23 @@ pub(crate) struct Set {
 }
 
 /// Every set, in the order they are listed.
-pub(crate) const SETS: [Set; 1] = [Set {
-    name: "invoices",
-    about: "100 invoices: 15 with an OCR fault, 10 with a missing field, 8 duplicates",
-    files: |seed| invoices::generate(seed).files(),
-}];
+pub(crate) const SETS: [Set; 3] = [
+    Set {
+        name: "invoices",
+        about: "100 invoices: 15 with an OCR fault, 10 with a missing field, 8 duplicates",
+        files: |seed| invoices::generate(seed).files(),
+    },
+    Set {
+        name: "transactions",
+        about: "60 card payments: 18 frauds of three kinds, 12 near ones, 15 decoys",
+        files: |seed| transactions::generate(&transactions::EVERYDAY, seed).files(),
+    },
+    Set {
+        name: "high-value",
+        about: "40 card payments above 10000: 16 frauds of three kinds, 8 near ones, 10 decoys",
+        files: |seed| transactions::generate(&transactions::HIGH_VALUE, seed).files(),
+    },
+];
 
 /// The set of this name.
 pub(crate) fn set(name: &str) -> Option<&'static Set> {

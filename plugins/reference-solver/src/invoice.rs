@@ -34,7 +34,7 @@ pub(crate) fn total(invoice: &Map<String, Value>) -> Option<i64> {
 }
 
 /// A JSON number in cents, rounded; none beyond what a float keeps exactly.
-fn cents(number: &Value) -> Option<i64> {
+pub(crate) fn cents(number: &Value) -> Option<i64> {
     let cents = (number.as_f64()? * 100.0).round();
     (cents.abs() < 9e15).then_some(cents as i64)
 }

@@ -1,4 +1,4 @@
-//! Solves the invoice tasks by rule, from what the request shows and nothing
+//! Solves the tasks of the examples by rule, from what the request shows and nothing
 //! else. It stands in for a language model where none is at hand, and its
 //! answers are the right ones.
 //!
@@ -8,6 +8,7 @@
 mod conversation;
 mod decision;
 mod extraction;
+mod fraud;
 mod invoice;
 
 use hotcell_sdk::llm::{Error, Part, Request, Response, ResponseFormat, Usage};
@@ -28,13 +29,10 @@ impl Model for ReferenceSolver {
                 Response::of_json(NAME, &extraction::solve(&record, &blocks))?
             }
             Some("invoice-decision") => decide(&request)?,
-            other => {
-                let found = other.map_or("none".to_owned(), |title| format!("`{title}`"));
-                return Err(Error::Invalid(format!(
-                    "the response schema's title must be `invoice-extraction` or \
-                     `invoice-decision`; it is {found}"
-                )));
-            }
+            title => match title.and_then(fraud::Task::titled) {
+                Some(task) => look_at_payment(&request, task)?,
+                None => return Err(unknown(title)),
+            },
         };
         let usage = Usage {
             input_tokens: tokens(request_texts(&request)),
@@ -61,9 +59,23 @@ fn title(request: &Request) -> Option<String> {
 fn record_in(request: &Request, id: &str) -> Result<(Map<String, Value>, Vec<Value>), Error> {
     conversation::record(request, id).ok_or_else(|| {
         Error::Invalid(format!(
-            "no user message shows a JSON object with an `{id}`"
+            "no user message shows a JSON object with the field `{id}`"
         ))
     })
+}
+
+fn unknown(title: Option<&str>) -> Error {
+    let found = title.map_or("none".to_owned(), |title| format!("`{title}`"));
+    Error::Invalid(format!(
+        "the response schema's title must be that of a task of the examples; it is {found}"
+    ))
+}
+
+fn look_at_payment(request: &Request, task: fraud::Task) -> Result<Response, Error> {
+    let (payment, _) = record_in(request, "transaction_id")?;
+    let form = fraud::solve(task, &payment)
+        .map_err(|field| Error::Invalid(format!("the payment has no usable `{field}`")))?;
+    Response::of_json(NAME, &form)
 }
 
 fn decide(request: &Request) -> Result<Response, Error> {
@@ -210,17 +222,27 @@ mod tests {
         for (request, why) in [
             (
                 request("poem"),
-                "the response schema's title must be `invoice-extraction` or `invoice-decision`; it is `poem`",
+                "the response schema's title must be that of a task of the examples; it is `poem`",
             ),
             (
                 Request::new("m").user("Hi."),
-                "the response schema's title must be `invoice-extraction` or `invoice-decision`; it is none",
+                "the response schema's title must be that of a task of the examples; it is none",
             ),
             (
                 Request::new("m")
                     .user("Hi.")
                     .json_schema(titled("invoice-extraction")),
-                "no user message shows a JSON object with an `invoice_id`",
+                "no user message shows a JSON object with the field `invoice_id`",
+            ),
+            (
+                request("fraud-plan"),
+                "no user message shows a JSON object with the field `transaction_id`",
+            ),
+            (
+                Request::new("m")
+                    .user(Prompt::new().json(&json!({ "transaction_id": "TXN-1" })))
+                    .json_schema(titled("transaction-analysis")),
+                "the payment has no usable `transaction_count_24h`",
             ),
             (
                 request("invoice-decision"),
