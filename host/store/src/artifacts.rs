@@ -14,6 +14,7 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::guard::Guard;
+use crate::private::only_for_owner;
 
 type Seal = Hmac<Sha256>;
 
@@ -126,17 +127,6 @@ fn write_whole(dir: &Path, path: &Path, parts: &[&[u8]]) -> io::Result<()> {
         fs::rename(&temporary, path)
     };
     write().inspect_err(|_| drop(fs::remove_file(&temporary)))
-}
-
-#[cfg(unix)]
-fn only_for_owner(path: &Path, mode: u32) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(mode))
-}
-
-#[cfg(not(unix))]
-fn only_for_owner(_: &Path, _: u32) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

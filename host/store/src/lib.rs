@@ -1,11 +1,14 @@
 //! What must survive.
 //!
-//! Today that is one thing: compiled components, so that the second start
-//! compiles nothing. The journal, the ledger and the registry join it here.
-//! Nothing in this crate knows what a plugin, a run or a model is.
+//! Today that is two things: compiled components, so that the second start
+//! compiles nothing, and the journal of what runs did. Nothing in this crate knows
+//! what a plugin or a model is, or what the records of a run mean.
 
 pub mod artifacts;
+pub mod crash;
 mod digest;
 pub mod guard;
+pub mod journal;
+mod private;
 
 pub use digest::Digest;

@@ -1,0 +1,70 @@
+//! What is appended, and what is read.
+
+use serde::Serialize;
+
+use super::JournalError;
+use super::chain::Link;
+
+/// How many records a run may have.
+pub const MAX_RECORDS: u64 = 50_000;
+
+/// How many bytes the body of a record may have.
+pub const MAX_BODY: u64 = 8 << 20;
+
+/// Something that happened, to be appended.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub(super) kind: &'static str,
+    pub(super) at_unix_ms: u64,
+    pub(super) body: Result<String, JournalError>,
+}
+
+impl Entry {
+    /// Something of this kind that happened at this time. What is wrong with the
+    /// body is said by the append.
+    pub fn new<T: Serialize>(kind: &'static str, at_unix_ms: u64, body: &T) -> Entry {
+        let body = match serde_json::to_string(body) {
+            Ok(body) if body.len() as u64 <= MAX_BODY => Ok(body),
+            Ok(body) => Err(JournalError::TooLarge {
+                kind: kind.to_owned(),
+                bytes: body.len() as u64,
+                most: MAX_BODY,
+            }),
+            Err(error) => Err(JournalError::Failed(format!(
+                "a record `{kind}` is no JSON: {error}"
+            ))),
+        };
+        Entry {
+            kind,
+            at_unix_ms,
+            body,
+        }
+    }
+
+    /// How much room it takes.
+    pub(super) fn size(&self) -> usize {
+        self.body.as_ref().map_or(0, String::len)
+    }
+}
+
+/// Something that happened, as it is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place in the run, from 1.
+    pub seq: u64,
+    /// What kind of thing happened.
+    pub kind: String,
+    /// When.
+    pub at_unix_ms: u64,
+    /// What, as JSON.
+    pub body: String,
+}
+
+/// An entry that has got its place, as it is stored.
+pub(super) struct Placed {
+    pub(super) seq: u64,
+    pub(super) kind: &'static str,
+    pub(super) at_unix_ms: u64,
+    pub(super) body: String,
+    pub(super) hash: Link,
+}
