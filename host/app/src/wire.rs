@@ -200,6 +200,11 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         .collect();
     let engine = Engine::new(plan(workflow), cells, broker, plugins, "local".to_owned())
         .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
+    let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
+    let engine = match !in_use.is_empty() && in_use.iter().all(simulated) {
+        true => engine.simulated(),
+        false => engine,
+    };
     Ok(Assembly {
         engine: Arc::new(engine),
         plugins: all,
@@ -284,19 +289,26 @@ pub(crate) fn expect_name(name: &str, own: &str, path: &Path) -> Result<(), Prob
 pub(crate) fn plan(workflow: &Workflow) -> Plan {
     let steps = workflow.steps.iter().map(|step| plan::Step {
         id: step.id.name.clone(),
-        agent: step.agent.name.clone(),
         kind: step.kind.clone(),
-        gates: step.gates.iter().map(|gate| gate.name.clone()).collect(),
-        repairs: step.repairs,
+        body: plan::Body::Call(plan::Call {
+            gates: step
+                .gates
+                .iter()
+                .map(|gate| gate.name.as_str().into())
+                .collect(),
+            repairs: step.repairs,
+            ..plan::Call::new(&step.agent.name)
+        }),
+        optional: false,
+        fallback: Vec::new(),
     });
     let pattern = match workflow.pattern {
-        Pattern::Sequential => plan::Pattern::Sequential(Sequential {
-            steps: steps.collect(),
-        }),
+        Pattern::Sequential => plan::Pattern::Sequential(Sequential::chain(steps)),
     };
     Plan {
         name: workflow.name.clone(),
-        pattern,
+        pattern: Arc::new(pattern),
+        timeout_ms: plan::RUN_TIMEOUT_MS,
     }
 }
 

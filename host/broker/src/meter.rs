@@ -269,6 +269,17 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// What the effects of one attempt come to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spent {
+    /// Time that nobody really waited.
+    pub simulated: Duration,
+    /// Micro-dollars.
+    pub cost_micros: u64,
+    /// Tokens in and out.
+    pub tokens: u64,
+}
+
 /// Collects what one run does. Cheap to share; never blocks for long.
 #[derive(Debug, Default)]
 pub struct Meter {
@@ -318,6 +329,31 @@ impl Meter {
     /// Everything so far.
     pub fn records(&self) -> Records {
         self.lock().clone()
+    }
+
+    /// What the effects of one attempt come to so far.
+    pub fn spent(&self, step: &str, attempt: u32) -> Spent {
+        let records = self.lock();
+        let own = records
+            .effects
+            .iter()
+            .filter(|it| it.attempt == attempt && it.step == step);
+        own.fold(Spent::default(), |spent, effect| {
+            let simulated = if effect.simulated_time {
+                effect.took
+            } else {
+                Duration::ZERO
+            };
+            let tokens = effect
+                .usage
+                .input_tokens
+                .saturating_add(effect.usage.output_tokens);
+            Spent {
+                simulated: spent.simulated.saturating_add(simulated),
+                cost_micros: spent.cost_micros.saturating_add(effect.cost_micros),
+                tokens: spent.tokens.saturating_add(tokens),
+            }
+        })
     }
 
     /// Time that simulated calls say they took, over all effects so far. Add it

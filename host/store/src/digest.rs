@@ -24,6 +24,12 @@ impl Digest {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// The first eight bytes as a number: equally likely each.
+    pub fn first_u64(&self) -> u64 {
+        let [a, b, c, d, e, f, g, h, ..] = self.0;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    }
+
     /// The first twelve hex digits: enough for a person to tell two apart.
     pub fn short(&self) -> String {
         self.hex().chars().take(12).collect()

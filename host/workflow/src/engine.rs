@@ -4,30 +4,37 @@
 //! its plugins; a panic of ours in one run is that run's failure and nobody
 //! else's.
 
+mod breakers;
+mod report;
+mod scene;
+
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use breakers::Breakers;
 use futures::FutureExt;
-use hotcell_runtime::broker::meter::{Meter, Records};
-use hotcell_runtime::broker::{Broker, Caller, text};
-use hotcell_runtime::task::{Finding, Output, Task};
-use hotcell_runtime::{Cells, End, Plugin};
-use serde::Serialize;
-use serde_json::Value;
+use futures::future::{AbortHandle, Abortable};
+use futures::stream::{FuturesUnordered, StreamExt};
+use hotcell_runtime::broker::Broker;
+use hotcell_runtime::broker::meter::Meter;
+use hotcell_runtime::broker::store::Digest;
+use hotcell_runtime::task::Output;
+use hotcell_runtime::{Cells, Plugin};
+use report::Notes;
+use scene::Scene;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::machine::{self, Action, Answer, Event, Fault, Outcome, Run};
-use crate::plan::{Pattern, Plan, Step};
+use crate::breaker::Gauge;
+use crate::machine::event::within;
+use crate::machine::{self, Action, Event, Fault, Outcome, Path, Run, Stop, What};
+use crate::plan::Plan;
 use crate::schema::{Schema, SchemaError};
 
-/// The longest a whole run may take. Each plugin call has its own, shorter
-/// deadline; this one catches a workflow that never comes to an end.
-pub const RUN_DEADLINE: Duration = Duration::from_secs(600);
+pub use report::{Attempt, Report, Trouble};
 
 /// One record to be worked on.
 #[derive(Clone, Debug)]
@@ -42,67 +49,6 @@ pub struct Record {
     pub now_unix_ms: u64,
 }
 
-/// One try of a step, and what was said about it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Attempt {
-    /// The step's id.
-    pub step: String,
-    /// Which try, from 1.
-    pub attempt: u32,
-    /// `ok`, `off-schema`, or the fault's code.
-    pub outcome: String,
-    /// Verdicts by gate: `pass`, `repair`, `reject`, or a fault's code.
-    pub gates: Vec<(String, String)>,
-    /// What the schema and the gates found.
-    pub findings: Vec<Finding>,
-}
-
-/// How one run went.
-#[derive(Clone, Debug, Serialize)]
-pub struct Report {
-    /// The run's id.
-    pub run: String,
-    /// The record's id.
-    pub task: String,
-    /// `success`, `validation_failed`, `timeout`, `failure`, `cancelled`.
-    pub status: &'static str,
-    /// The last step's output.
-    pub output: Option<Value>,
-    /// Where and why it ended without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub error: Option<Trouble>,
-    /// Every try of every step.
-    pub attempts: Vec<Attempt>,
-    /// Every effect, refusal, cell and log line.
-    pub records: Records,
-    /// Wall clock of the whole run, in microseconds.
-    pub wall_micros: u64,
-    /// Wall clock plus the time that simulated calls say they took: what the
-    /// run would have cost in time with a real provider.
-    pub latency_micros: u64,
-}
-
-impl Report {
-    /// Whether the latency includes time that nobody waited for.
-    pub fn simulated_time(&self) -> bool {
-        self.records
-            .effects
-            .iter()
-            .any(|effect| effect.simulated_time)
-    }
-}
-
-/// Where and why a run ended without an output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trouble {
-    /// The step's path.
-    pub step: String,
-    /// A stable word.
-    pub code: String,
-    /// A sentence, through the text gate.
-    pub message: String,
-}
-
 /// A plugin with what its manifest promises, compiled.
 struct Loaded {
     plugin: Arc<Plugin>,
@@ -112,11 +58,15 @@ struct Loaded {
 
 /// A plan with everything it needs to run.
 pub struct Engine {
-    plan: Plan,
+    plan: Arc<Plan>,
     cells: Cells,
     broker: Broker,
     plugins: BTreeMap<String, Loaded>,
     tenant: String,
+    breakers: Breakers,
+    /// Answers that fallbacks may look for, and until when they are good.
+    kept: Mutex<BTreeMap<String, (Output, u64)>>,
+    simulated: bool,
 }
 
 impl Engine {
@@ -147,12 +97,24 @@ impl Engine {
             .map(compile)
             .collect::<Result<_, SchemaError>>()?;
         Ok(Engine {
-            plan,
+            plan: Arc::new(plan),
             cells,
             broker,
             plugins,
             tenant,
+            breakers: Breakers::new(),
+            kept: Mutex::default(),
+            simulated: false,
         })
+    }
+
+    /// All models are simulated: waits between tries are not waited, only
+    /// counted, like the simulated calls themselves.
+    pub fn simulated(self) -> Engine {
+        Engine {
+            simulated: true,
+            ..self
+        }
     }
 
     /// Runs all records, at most `concurrency` at once, and hands each report to
@@ -197,232 +159,103 @@ impl Engine {
     pub async fn run(&self, record: Record, cancel: CancellationToken) -> Report {
         let started = Instant::now();
         let meter = Arc::new(Meter::default());
-        let mut log = Vec::new();
+        let mut notes = Notes::default();
         let scene = Scene {
             engine: self,
             record: &record,
             meter: &meter,
             cancel: &cancel,
-            deadline: started + RUN_DEADLINE,
+            deadline: started + Duration::from_millis(self.plan.timeout_ms),
         };
-        let mut run = Run::new(&self.plan, record.task.clone(), record.input.clone());
-        let mut event = Event::Started;
-        let outcome = loop {
-            // Sequential asks for one thing at a time; patterns that fan out
-            // will have their actions performed side by side here.
-            let Some(action) = machine::step(&mut run, event).into_iter().next() else {
-                break Outcome::Failure {
-                    step: String::new(),
-                    fault: Fault {
-                        code: "host",
-                        message: "the run came to a standstill".into(),
-                    },
-                };
-            };
-            event = match action {
-                Action::Finish(outcome) => break outcome,
-                action => scene.perform(action, &mut log).await,
-            };
-            if cancel.is_cancelled() {
-                event = Event::Cancelled;
-            }
-        };
+        let mut run = Run::new(Arc::clone(&self.plan), &record.task, &record.input);
+        let seed = seed(&record.task);
+        let outcome = scene
+            .drive(&mut run, What::Started { seed }, &mut notes)
+            .await;
         let wall = started.elapsed();
-        report(record, outcome, log, &meter, wall)
+        let clock = run.clock_micros();
+        notes.report(record, outcome, &meter, wall, clock)
     }
 
-    fn step(&self, at: usize) -> Option<&Step> {
-        match &self.plan.pattern {
-            Pattern::Sequential(sequential) => sequential.steps.get(at),
-        }
+    /// What each agent's breaker is, by the agent's name.
+    pub fn breakers(&self) -> BTreeMap<String, Gauge> {
+        self.breakers.gauges()
     }
-}
 
-/// What every action of one run shares.
-struct Scene<'a> {
-    engine: &'a Engine,
-    record: &'a Record,
-    meter: &'a Arc<Meter>,
-    cancel: &'a CancellationToken,
-    deadline: Instant,
+    /// What was kept under this name, if it is not too old.
+    fn kept(&self, key: &str, now_unix_ms: u64) -> Option<Output> {
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let (output, until) = kept.get(key)?;
+        (now_unix_ms < *until).then(|| output.clone())
+    }
+
+    fn keep(&self, key: String, output: Output, until_unix_ms: u64) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(key, (output, until_unix_ms));
+    }
 }
 
 impl Scene<'_> {
-    async fn perform(&self, action: Action, log: &mut Vec<Attempt>) -> Event {
-        match action {
-            Action::Invoke {
-                step,
-                attempt,
-                task,
-            } => {
-                let (id, answer) = self.invoke(step, attempt, task).await;
-                let (outcome, findings) = match &answer {
-                    Answer::Output(_) => ("ok", Vec::new()),
-                    Answer::OffSchema(findings) => ("off-schema", findings.clone()),
-                    Answer::Fault(fault) => (fault.code, Vec::new()),
-                };
-                let outcome = outcome.to_owned();
-                log.push(Attempt {
-                    step: id,
-                    attempt,
-                    outcome,
-                    gates: Vec::new(),
-                    findings,
-                });
-                Event::Answered {
-                    step,
-                    attempt,
-                    answer,
+    /// Asks the machine, does what it says, tells it what happened, until the run
+    /// is over. What can be done side by side is.
+    async fn drive(&self, run: &mut Run, first: What, notes: &mut Notes) -> Outcome {
+        let started = Instant::now();
+        let mut under_way = FuturesUnordered::new();
+        let mut handles: Vec<(Path, AbortHandle)> = Vec::new();
+        let mut what = first;
+        loop {
+            let at_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            notes.event(&what);
+            for action in machine::step(run, Event { at_ms, what }) {
+                match action {
+                    Action::Finish(outcome) => return outcome,
+                    Action::Audit(audit) => notes.audit.push(audit),
+                    Action::Keep { key, output, ttl_s } => {
+                        let until = self
+                            .record
+                            .now_unix_ms
+                            .saturating_add(ttl_s.saturating_mul(1_000));
+                        self.engine.keep(key, output, until);
+                    }
+                    Action::Stop { path } => handles.retain(|(at, handle)| {
+                        let stays = !within(at, &path);
+                        if !stays {
+                            handle.abort();
+                        }
+                        stays
+                    }),
+                    action => {
+                        let (handle, registration) = AbortHandle::new_pair();
+                        if let Some(path) = action.path() {
+                            handles.push((path.clone(), handle));
+                        }
+                        under_way.push(Abortable::new(self.perform(action), registration));
+                    }
                 }
             }
-            Action::Judge {
-                step,
-                attempt,
-                gate,
-                task,
-                output,
-            } => {
-                let (name, judgement) = self.judge(step, attempt, gate, task, output).await;
-                if let Some(entry) = log.last_mut() {
-                    use hotcell_runtime::task::Verdict;
-                    let (word, findings) = match &judgement {
-                        Ok(Verdict::Pass) => ("pass", None),
-                        Ok(Verdict::Repair(findings)) => ("repair", Some(findings)),
-                        Ok(Verdict::Reject(findings)) => ("reject", Some(findings)),
-                        Err(fault) => (fault.code, None),
-                    };
-                    entry.gates.push((name, word.to_owned()));
-                    entry
-                        .findings
-                        .extend(findings.into_iter().flatten().cloned());
+            handles.retain(|(_, handle)| !handle.is_aborted());
+            what = loop {
+                tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => break What::Cancelled,
+                    () = tokio::time::sleep_until(self.deadline) => break What::TimedOut,
+                    next = under_way.next() => match next {
+                        Some(Ok(Some(what))) => break what,
+                        Some(_) => {}
+                        None => {
+                            let fault = Fault::new("host", "the run came to a standstill");
+                            return Err(Stop::fault("", fault));
+                        }
+                    },
                 }
-                Event::Judged {
-                    step,
-                    attempt,
-                    gate,
-                    judgement,
-                }
-            }
-            Action::Finish(_) => Event::Cancelled,
-        }
-    }
-
-    async fn invoke(&self, step: usize, attempt: u32, task: Task) -> (String, Answer) {
-        let engine = self.engine;
-        let Some((plan, loaded)) = engine
-            .step(step)
-            .and_then(|s| Some((s, engine.plugins.get(&s.agent)?)))
-        else {
-            return (String::new(), Answer::Fault(missing()));
-        };
-        // A record that the agent cannot work on does not cost a cell.
-        if let Err(findings) = loaded.input.check(&task.input) {
-            return (plan.id.clone(), Answer::Fault(unfit(&findings)));
-        }
-        let plugin = &loaded.plugin;
-        let caller = self.caller(plugin, plan.id.clone(), attempt);
-        let answer = match engine.cells.run(plugin, &engine.broker, caller, task).await {
-            End::Done(output) => match loaded.output.check(&output.value) {
-                // The value goes on as one canonical text.
-                Ok(value) => Answer::Output(Output {
-                    value: value.to_string(),
-                    ..output
-                }),
-                Err(findings) => Answer::OffSchema(findings),
-            },
-            end => Answer::Fault(fault(&end)),
-        };
-        (plan.id.clone(), answer)
-    }
-
-    async fn judge(
-        &self,
-        step: usize,
-        attempt: u32,
-        gate: usize,
-        task: Task,
-        output: Output,
-    ) -> (String, Result<hotcell_runtime::task::Verdict, Fault>) {
-        let Some((plan, name)) = self
-            .engine
-            .step(step)
-            .and_then(|s| Some((s, s.gates.get(gate)?.clone())))
-        else {
-            return (String::new(), Err(missing()));
-        };
-        let Some(Loaded { plugin, .. }) = self.engine.plugins.get(&name) else {
-            return (name, Err(missing()));
-        };
-        let caller = self.caller(plugin, format!("{}/{name}", plan.id), attempt);
-        let engine = self.engine;
-        let end = engine
-            .cells
-            .check(plugin, &engine.broker, caller, task, output)
-            .await;
-        let judgement = match end {
-            End::Done(verdict) => Ok(verdict),
-            end => Err(fault(&end)),
-        };
-        (name, judgement)
-    }
-
-    fn caller(&self, plugin: &Plugin, step: String, attempt: u32) -> Caller {
-        Caller {
-            run: self.record.run.clone(),
-            tenant: self.engine.tenant.clone(),
-            task: self.record.task.clone(),
-            step,
-            attempt,
-            plugin: plugin.manifest.name.clone(),
-            now_unix_ms: self.record.now_unix_ms,
-            deadline: self.deadline,
-            meter: Arc::clone(self.meter),
-            cancel: self.cancel.clone(),
-            sequence: Arc::new(AtomicU32::new(0)),
-            depth: 0,
-            parent: None,
+            };
         }
     }
 }
 
-fn unfit(findings: &[Finding]) -> Fault {
-    Fault {
-        code: "invalid-input",
-        message: format!(
-            "the record is not what the agent works on: {}",
-            sentence(findings)
-        ),
-    }
-}
-
-/// Findings in one line; their words have been through the text gate.
-fn sentence(findings: &[Finding]) -> String {
-    let said = findings
-        .iter()
-        .map(|f| format!("{} {}", f.pointer, f.message));
-    let said = said.collect::<Vec<_>>().join("; ");
-    text::shorten(said.trim(), text::LINE)
-}
-
-fn missing() -> Fault {
-    Fault {
-        code: "host",
-        message: "the plan names a plugin that is not loaded".to_owned(),
-    }
-}
-
-fn fault<T>(end: &End<T>) -> Fault {
-    let message = end.words().unwrap_or(match end {
-        End::Limit(_) => "the plugin was stopped at a limit",
-        End::Saturated => "too many calls of the plugin wait already",
-        End::Deadline => "the plugin's time was up",
-        End::Cancelled => "the run was cancelled",
-        End::Done(_) | End::Failed(_) | End::Trap(_) | End::Host(_) => "",
-    });
-    Fault {
-        code: end.code(),
-        message: message.to_owned(),
-    }
+/// From which waits are drawn: the same for a record in every execution.
+fn seed(task: &str) -> u64 {
+    Digest::of(task.as_bytes()).first_u64()
 }
 
 fn ours(run: String, task: String) -> Report {
@@ -432,69 +265,7 @@ fn ours(run: String, task: String) -> Report {
         input: String::new(),
         now_unix_ms: 0,
     };
-    let fault = Fault {
-        code: "host",
-        message: "the host failed in this run".to_owned(),
-    };
-    let outcome = Outcome::Failure {
-        step: String::new(),
-        fault,
-    };
-    report(
-        record,
-        outcome,
-        Vec::new(),
-        &Meter::default(),
-        Duration::ZERO,
-    )
-}
-
-fn report(
-    record: Record,
-    outcome: Outcome,
-    attempts: Vec<Attempt>,
-    meter: &Meter,
-    wall: Duration,
-) -> Report {
-    let status = outcome.status();
-    let (output, error) = match outcome {
-        Outcome::Success(output) => (serde_json::from_str(&output.value).ok(), None),
-        Outcome::ValidationFailed {
-            step,
-            gate,
-            findings,
-        } => {
-            let (step, message) = (format!("{step}/{gate}"), sentence(&findings));
-            let code = status.to_owned();
-            (
-                None,
-                Some(Trouble {
-                    step,
-                    code,
-                    message,
-                }),
-            )
-        }
-        Outcome::Failure { step, fault } => (
-            None,
-            Some(Trouble {
-                step,
-                code: fault.code.to_owned(),
-                message: fault.message,
-            }),
-        ),
-        Outcome::Cancelled => (None, None),
-    };
-    let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-    Report {
-        run: record.run,
-        task: record.task,
-        status,
-        output,
-        error,
-        attempts,
-        records: meter.records(),
-        wall_micros: micros(wall),
-        latency_micros: micros(wall.saturating_add(meter.virtual_time())),
-    }
+    let fault = Fault::new("host", "the host failed in this run");
+    let outcome = Err(Stop::fault("", fault));
+    Notes::default().report(record, outcome, &Meter::default(), Duration::ZERO, 0)
 }

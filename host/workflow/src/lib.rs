@@ -5,10 +5,14 @@
 //! crate looks at a clock, draws a number or waits: that is what makes a run
 //! repeatable.
 
+pub mod breaker;
 pub mod engine;
 pub mod machine;
 pub mod patterns;
 pub mod plan;
+pub mod retry;
 pub mod schema;
+#[cfg(test)]
+mod story;
 
 pub use hotcell_runtime as runtime;

@@ -2,190 +2,434 @@
 //!
 //! No clock, no randomness, no waiting, no I/O. The same events give the same
 //! actions, live, on resume and on replay. An event that does not fit the run's
-//! state, such as the answer of an attempt that is over, changes nothing.
+//! state, such as the answer of a try that is over, changes nothing.
+//!
+//! A run is a tree of steps under way, by path. A leaf is an agent call
+//! ([`call`]); everything else is a pattern that began the steps below it. When a
+//! step ends, fallbacks have their turn, an auditor's record is written, and its
+//! pattern hears of it.
 
-use hotcell_runtime::task::{Finding, Output, Task, Verdict};
-use serde::Serialize;
+mod call;
+pub mod event;
+pub mod outcome;
+mod step;
 
-use crate::plan::{Pattern, Plan};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-/// Something that happened.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Event {
-    /// The run begins.
-    Started,
-    /// An agent's attempt ended.
-    Answered {
-        /// Index of the step.
-        step: usize,
-        /// Which try, from 1.
-        attempt: u32,
-        /// How it ended.
-        answer: Answer,
-    },
-    /// A validator looked at an output.
-    Judged {
-        /// Index of the step.
-        step: usize,
-        /// Which try was judged.
-        attempt: u32,
-        /// Index of the gate.
-        gate: usize,
-        /// What it said; `Err` when the validator itself broke.
-        judgement: Result<Verdict, Fault>,
-    },
-    /// Somebody wants it to end.
-    Cancelled,
-}
+pub use event::{Action, Answer, Ask, Audit, Event, Fault, Path, Used, What};
+pub use outcome::{Done, Outcome, Stop, status};
 
-/// How an agent's attempt ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Answer {
-    /// With an output that is JSON and meets the agent's schema.
-    Output(Output),
-    /// With an output that does not; the findings say where.
-    OffSchema(Vec<Finding>),
-    /// Without an output.
-    Fault(Fault),
-}
-
-/// Why there is nothing.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Fault {
-    /// A stable word: `trap`, `limit.fuel`, `deadline`, `transient`, …
-    pub code: &'static str,
-    /// A sentence, through the text gate.
-    pub message: String,
-}
-
-/// Something to be done.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// Ask an agent.
-    Invoke {
-        /// Index of the step.
-        step: usize,
-        /// Which try, from 1.
-        attempt: u32,
-        /// What to ask.
-        task: Task,
-    },
-    /// Ask a validator about the output of this try.
-    Judge {
-        /// Index of the step.
-        step: usize,
-        /// Which try.
-        attempt: u32,
-        /// Index of the gate.
-        gate: usize,
-        /// The task as the agent got it.
-        task: Task,
-        /// What the agent answered.
-        output: Output,
-    },
-    /// The run is over.
-    Finish(Outcome),
-}
-
-/// How a run ended.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
-    /// With the last step's output.
-    Success(Output),
-    /// An output did not pass, and there was no try left.
-    ValidationFailed {
-        /// The step's id.
-        step: String,
-        /// Who shut the gate: a validator, or `schema`.
-        gate: String,
-        /// What it found.
-        findings: Vec<Finding>,
-    },
-    /// A step has no output.
-    Failure {
-        /// The step's path; a validator's path when that broke.
-        step: String,
-        /// Why.
-        fault: Fault,
-    },
-    /// Somebody ended it.
-    Cancelled,
-}
-
-impl Outcome {
-    /// The status word used in tables and JSON.
-    pub fn status(&self) -> &'static str {
-        match self {
-            Outcome::Success(_) => "success",
-            Outcome::ValidationFailed { .. } => "validation_failed",
-            Outcome::Failure {
-                fault: Fault {
-                    code: "deadline", ..
-                },
-                ..
-            } => "timeout",
-            Outcome::Failure { .. } => "failure",
-            Outcome::Cancelled => "cancelled",
-        }
-    }
-}
+use crate::patterns::{Asked, Move, Scene, Slot};
+use crate::plan::{Body, LOOP_LIMIT, Plan, Step};
+use call::{CallRun, Next};
+use hotcell_runtime::broker::store::Digest;
+use step::{Stage, Work};
 
 /// One execution of a plan.
 #[derive(Clone, Debug)]
-pub struct Run<'a> {
-    pub(crate) plan: &'a Plan,
+pub struct Run {
+    plan: Arc<Plan>,
     /// The record's id.
-    pub(crate) task: String,
+    task: Arc<str>,
     /// The record (JSON text).
-    pub(crate) input: String,
-    pub(crate) at: Position,
+    input: Arc<str>,
+    /// What a fork gives a step instead of what it would be asked.
+    instead: BTreeMap<Path, Arc<str>>,
+    seed: u64,
+    works: BTreeMap<Path, Work>,
+    /// How often each thing was asked in each place.
+    seen: BTreeMap<Digest, u32>,
+    clock_micros: u64,
+    over: bool,
 }
 
-/// Where a run is.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Position {
-    Fresh,
-    /// An agent has been asked.
-    Asked {
-        step: usize,
-        attempt: u32,
-        task: Task,
-    },
-    /// A validator has been asked.
-    AtGate {
-        step: usize,
-        attempt: u32,
-        gate: usize,
-        task: Task,
-        output: Output,
-    },
-    Over,
-}
-
-impl Run<'_> {
+impl Run {
     /// A run that has not begun.
-    pub fn new(plan: &Plan, task: String, input: String) -> Run<'_> {
+    pub fn new(plan: Arc<Plan>, task: &str, input: &str) -> Run {
         Run {
             plan,
-            task,
-            input,
-            at: Position::Fresh,
+            task: task.into(),
+            input: input.into(),
+            instead: BTreeMap::new(),
+            seed: 0,
+            works: BTreeMap::new(),
+            seen: BTreeMap::new(),
+            clock_micros: 0,
+            over: false,
         }
     }
 
-    pub(crate) fn finish(&mut self, outcome: Outcome) -> Vec<Action> {
-        self.at = Position::Over;
-        vec![Action::Finish(outcome)]
+    /// Gives the step at this path another input (JSON text), whenever it begins.
+    pub fn give_instead(&mut self, path: &str, input: &str) {
+        self.instead.insert(path.into(), input.into());
+    }
+
+    /// The record it works on (JSON text).
+    pub fn input(&self) -> &str {
+        &self.input
+    }
+
+    /// How long it took when it ended: the longest way through its steps,
+    /// simulated time included, in microseconds.
+    pub fn clock_micros(&self) -> u64 {
+        self.clock_micros
+    }
+
+    /// Whether it has come to its end.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 }
 
 /// What to do now that this happened.
-pub fn step(run: &mut Run<'_>, event: Event) -> Vec<Action> {
-    match (&run.at, event) {
-        (Position::Over, _) => Vec::new(),
-        (_, Event::Cancelled) => run.finish(Outcome::Cancelled),
-        (_, event) => match &run.plan.pattern {
-            Pattern::Sequential(pattern) => pattern.step(run, event),
-        },
+pub fn step(run: &mut Run, event: Event) -> Vec<Action> {
+    let mut driver = Driver {
+        run,
+        at_ms: event.at_ms,
+        queue: VecDeque::new(),
+        actions: Vec::new(),
+    };
+    driver.take(event.what);
+    driver.actions
+}
+
+/// Something that follows from an event.
+enum Todo {
+    Begin {
+        path: Path,
+        parent: Option<(Path, Slot)>,
+        step: Arc<Step>,
+        asked: Asked,
+        clock: u64,
+    },
+    /// A step came to an end by itself; fallbacks have not had their turn.
+    Ended {
+        path: Path,
+        outcome: Outcome,
+    },
+    Moves {
+        path: Path,
+        moves: Vec<Move>,
+    },
+}
+
+/// One event on its way through a run.
+struct Driver<'a> {
+    run: &'a mut Run,
+    at_ms: u64,
+    queue: VecDeque<Todo>,
+    actions: Vec<Action>,
+}
+
+impl Driver<'_> {
+    fn take(&mut self, what: What) {
+        if self.run.over {
+            return;
+        }
+        match what {
+            What::Started { seed } if self.run.works.is_empty() => {
+                self.run.seed = seed;
+                let step = Step {
+                    body: Body::Workflow(Arc::clone(&self.run.plan.pattern)),
+                    ..Step::agent("", "")
+                };
+                self.queue.push_back(Todo::Begin {
+                    path: "".into(),
+                    parent: None,
+                    step: Arc::new(step),
+                    asked: Asked::about(Arc::clone(&self.run.input)),
+                    clock: 0,
+                });
+            }
+            What::Started { .. } => {}
+            What::Cancelled => return self.finish(Err(Stop::Cancelled)),
+            What::TimedOut => {
+                let fault = Fault::new("deadline", "the run's time was up");
+                return self.finish(Err(Stop::fault("", fault)));
+            }
+            What::Elapsed { path, timer } => self.elapsed(&path, timer),
+            What::Looked { path, found } => self.looked(&path, found),
+            What::Answered {
+                path,
+                attempt,
+                answer,
+                used,
+            } => {
+                let draw = draw(self.run.seed, &path, attempt);
+                let at_ms = self.at_ms;
+                self.call(&path, used, |run, call| {
+                    run.answered(&path, call, attempt, answer, at_ms, draw)
+                });
+            }
+            What::Judged {
+                path,
+                attempt,
+                gate,
+                judgement,
+                used,
+                ..
+            } => self.call(&path, used, |run, call| {
+                run.judged(&path, call, (attempt, gate), judgement)
+            }),
+        }
+        self.settle();
     }
+
+    /// Does what follows, and what follows from that.
+    fn settle(&mut self) {
+        while let Some(todo) = self.queue.pop_front() {
+            if self.run.over {
+                return;
+            }
+            match todo {
+                Todo::Begin {
+                    path,
+                    parent,
+                    step,
+                    asked,
+                    clock,
+                } => self.begin(path, parent, step, asked, clock),
+                Todo::Ended { path, outcome } => self.ended(&path, outcome),
+                Todo::Moves { path, moves } => self.moves(&path, moves),
+            }
+        }
+    }
+
+    fn begin(
+        &mut self,
+        path: Path,
+        parent: Option<(Path, Slot)>,
+        step: Arc<Step>,
+        mut asked: Asked,
+        clock: u64,
+    ) {
+        if let Some(input) = self.run.instead.get(&path) {
+            asked.input = Arc::clone(input);
+        }
+        let stage = match &step.body {
+            Body::Call(call) => {
+                let ask = asked.ask(&self.run.task, &step.kind);
+                let stuck = self.again(&path, &call.agent, &ask);
+                let run = CallRun::begin(ask, self.at_ms);
+                match stuck {
+                    true => {
+                        let text =
+                            format!("`{}` was asked the same {LOOP_LIMIT} times", call.agent);
+                        let stop = Stop::fault(&path, Fault::new("loop", text));
+                        let path = path.clone();
+                        let outcome = Err(stop);
+                        self.queue.push_back(Todo::Ended { path, outcome });
+                    }
+                    false => self.actions.push(run.invoke(&path, call)),
+                }
+                Stage::Call(run)
+            }
+            Body::Workflow(pattern) => {
+                let scene = Scene {
+                    path: &path,
+                    asked: &asked,
+                };
+                let (state, moves) = pattern.begin(&scene);
+                let path = path.clone();
+                self.queue.push_back(Todo::Moves { path, moves });
+                Stage::Pattern(state)
+            }
+        };
+        let work = Work::new(step, parent, asked, stage, clock);
+        self.run.works.insert(path, work);
+    }
+
+    /// Whether this agent has been asked just this in this place too often. The
+    /// place is the path without its rounds; retries and repairs do not count.
+    fn again(&mut self, path: &str, agent: &str, ask: &Ask) -> bool {
+        let place: Vec<&str> = path
+            .split('/')
+            .map(|part| part.split('#').next().unwrap_or(part))
+            .collect();
+        let asked = match ask {
+            // Another round is not another question.
+            Ask::Run(task) => {
+                serde_json::to_vec(&(&task.kind, &task.input, &task.previous, &task.findings))
+            }
+            Ask::Decide(ballots) => serde_json::to_vec(ballots),
+        };
+        let place = place.join("/");
+        let digest = step::digest(&[
+            place.as_bytes(),
+            agent.as_bytes(),
+            &asked.unwrap_or_default(),
+        ]);
+        let count = self.run.seen.entry(digest).or_default();
+        *count += 1;
+        *count >= LOOP_LIMIT
+    }
+
+    fn call(
+        &mut self,
+        path: &Path,
+        used: Used,
+        f: impl FnOnce(&mut CallRun, &crate::plan::Call) -> Next,
+    ) {
+        let Some(work) = self.run.works.get_mut(path) else {
+            return;
+        };
+        let step = Arc::clone(&work.step);
+        let (Stage::Call(run), Body::Call(call)) = (&mut work.stage, &step.body) else {
+            return;
+        };
+        let next = f(run, call);
+        work.attempts = run.attempt;
+        if !matches!(next, Next::Nothing) {
+            work.spend(used);
+        }
+        self.next(path, next);
+    }
+
+    fn next(&mut self, path: &Path, next: Next) {
+        match next {
+            Next::Nothing => {}
+            Next::Do(action) => {
+                if let (Action::Wait { ms, .. }, Some(work)) =
+                    (&action, self.run.works.get_mut(path))
+                {
+                    work.clock = work.clock.saturating_add(ms.saturating_mul(1_000));
+                }
+                self.actions.push(action);
+            }
+            Next::Over(result) => {
+                let outcome = result.map(|output| Done {
+                    output,
+                    partial: false,
+                    degraded: false,
+                });
+                let path = path.clone();
+                self.queue.push_back(Todo::Ended { path, outcome });
+            }
+        }
+    }
+
+    fn elapsed(&mut self, path: &Path, timer: u32) {
+        let Some(work) = self.run.works.get_mut(path) else {
+            return;
+        };
+        let step = Arc::clone(&work.step);
+        match (&mut work.stage, &step.body) {
+            (Stage::Call(run), Body::Call(call)) => {
+                let next = run.elapsed(path, call, timer);
+                if let Next::Do(action) = next {
+                    self.actions.push(action);
+                }
+            }
+            (Stage::Pattern(state), Body::Workflow(pattern)) => {
+                let scene = Scene {
+                    path,
+                    asked: &work.asked,
+                };
+                let moves = pattern.elapsed(state, &scene, timer);
+                let path = path.clone();
+                self.queue.push_back(Todo::Moves { path, moves });
+            }
+            _ => {}
+        }
+    }
+
+    fn moves(&mut self, path: &Path, moves: Vec<Move>) {
+        for made in moves {
+            let Some(work) = self.run.works.get(path) else {
+                return;
+            };
+            match made {
+                Move::Begin {
+                    slot,
+                    name,
+                    step,
+                    asked,
+                } => self.queue.push_back(Todo::Begin {
+                    path: below(path, &name),
+                    parent: Some((path.clone(), slot)),
+                    step,
+                    asked,
+                    clock: work.clock,
+                }),
+                Move::Stop(slot) => {
+                    let parent = Some((path.clone(), slot));
+                    let mut works = self.run.works.iter();
+                    if let Some((child, _)) = works.find(|(_, work)| work.parent == parent) {
+                        let child = child.clone();
+                        self.give_up(&child);
+                    }
+                }
+                Move::Wait { timer, ms } => self.actions.push(Action::Wait {
+                    path: path.clone(),
+                    timer,
+                    ms,
+                    backoff: false,
+                }),
+                Move::Audit(audit) => self.actions.push(Action::Audit(audit)),
+                Move::End(outcome) => {
+                    let path = path.clone();
+                    self.queue.push_back(Todo::Ended { path, outcome });
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Forgets a step and all below it. What it has cost stays with its pattern.
+    fn give_up(&mut self, path: &Path) {
+        let used = self.forget_below(path);
+        let Some(work) = self.run.works.remove(path) else {
+            return;
+        };
+        if let Some(parent) = work.parent.as_ref().map(|(parent, _)| parent) {
+            if let Some(parent) = self.run.works.get_mut(parent) {
+                parent.used += work.used;
+                parent.used += used;
+            }
+        }
+        self.actions.push(Action::Stop { path: path.clone() });
+    }
+
+    /// Forgets all below a path, and says what it has cost.
+    fn forget_below(&mut self, path: &str) -> Used {
+        let start: Path = below(path, "");
+        let all = self.run.works.range(start.clone()..);
+        let below: Vec<Path> = all
+            .map(|(path, _)| path)
+            .take_while(|path| path.starts_with(&*start))
+            .filter(|it| ***it != *path)
+            .cloned()
+            .collect();
+        let mut used = Used::default();
+        for path in below {
+            if let Some(work) = self.run.works.remove(&path) {
+                used += work.used;
+            }
+        }
+        used
+    }
+
+    fn finish(&mut self, outcome: Outcome) {
+        self.run.over = true;
+        let clocks = self.run.works.values().map(|work| work.clock);
+        self.run.clock_micros = clocks.max().unwrap_or(self.run.clock_micros);
+        self.run.works.clear();
+        self.actions.push(Action::Stop { path: "".into() });
+        self.actions.push(Action::Finish(outcome));
+    }
+}
+
+/// The path of a child.
+fn below(path: &str, name: &str) -> Path {
+    match path {
+        "" => name.into(),
+        path => format!("{path}/{name}").into(),
+    }
+}
+
+/// A number drawn from the run's seed, for one try of one step.
+fn draw(seed: u64, path: &str, attempt: u32) -> u64 {
+    let digest = step::digest(&[&seed.to_le_bytes(), path.as_bytes(), &attempt.to_le_bytes()]);
+    digest.first_u64()
 }

@@ -20,7 +20,8 @@ use hotcell_runtime::task::Task;
 use hotcell_runtime::{Cells, Plugin, Runtime, Settings};
 use hotcell_workflow::engine::{Engine, Record};
 use hotcell_workflow::patterns::sequential::Sequential;
-use hotcell_workflow::plan::{Pattern, Plan, Step};
+use hotcell_workflow::plan::{Body, Call, Pattern, Plan, Step};
+use hotcell_workflow::retry::Retry;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -120,17 +121,25 @@ impl Host {
     /// task of this kind.
     pub(crate) fn engine(&self, kind: &str) -> Result<Engine, String> {
         let agent = self.plugin.manifest.name.clone();
-        let step = Step {
-            id: "step".to_owned(),
-            agent: agent.clone(),
-            kind: kind.to_owned(),
-            gates: Vec::new(),
+        // One try: what is measured is the call.
+        let once = Call {
             repairs: 0,
+            retry: Retry {
+                max: 0,
+                ..Retry::default()
+            },
+            ..Call::new(&agent)
         };
-        let pattern = Pattern::Sequential(Sequential { steps: vec![step] });
+        let step = Step {
+            kind: kind.to_owned(),
+            body: Body::Call(once),
+            ..Step::agent("step", &agent)
+        };
+        let pattern = Pattern::Sequential(Sequential::chain([step]));
         let plan = Plan {
             name: "bench".to_owned(),
-            pattern,
+            pattern: Arc::new(pattern),
+            timeout_ms: u64::try_from(LONG.as_millis()).unwrap_or(u64::MAX),
         };
         let plugins = BTreeMap::from([(agent, Arc::clone(&self.plugin))]);
         let (cells, broker) = (self.cells.clone(), self.broker.clone());

@@ -1,441 +1,248 @@
-//! Sequential: one agent after the other, each seeing the one before.
+//! Sequential: one step after the other, each seeing the one before. Steps that
+//! do not need each other run side by side; what they need is a graph without
+//! cycles.
 //!
-//! An output passes its gates in order before the next agent sees it. Findings
-//! of a gate, or of the schema, give the agent another try while it has one;
-//! the new output passes all gates again, because a repair can break what was
-//! whole.
+//! A step that comes to nothing ends the workflow, unless it is optional. Before
+//! it ends, what was done is undone: the compensations of all steps that have an
+//! output, the last first, one after the other.
 
-use hotcell_runtime::task::{Finding, Output, Task, Verdict};
+use std::sync::Arc;
 
-use crate::machine::{Action, Answer, Event, Outcome, Position, Run};
+use hotcell_runtime::task::Output;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::{Asked, Move, Scene, Slot};
+use crate::machine::outcome::{Done, Ended, Outcome, Stop};
 use crate::plan::Step;
 
-/// The steps, in order; never empty in a checked plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The steps; never empty in a checked plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sequential {
-    /// The steps.
-    pub steps: Vec<Step>,
+    /// The steps, each after those it needs.
+    pub steps: Vec<Stage>,
+}
+
+/// One of the steps.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// What is done.
+    pub step: Arc<Step>,
+    /// Which steps come first, by index. Smaller than its own.
+    pub needs: Vec<usize>,
+    /// What undoes it. It is told what the step answered as `previous`.
+    pub compensate: Option<Arc<Step>>,
 }
 
 impl Sequential {
-    pub(crate) fn step(&self, run: &mut Run<'_>, event: Event) -> Vec<Action> {
-        match (run.at.clone(), event) {
-            (Position::Fresh, Event::Started) => self.begin(run, 0, None),
-            (
-                Position::Asked {
-                    step,
-                    attempt,
-                    task,
-                },
-                Event::Answered {
-                    step: s,
-                    attempt: a,
-                    answer,
-                },
-            ) if (step, attempt) == (s, a) => match answer {
-                Answer::Output(output) => self.pass(run, step, attempt, 0, task, output),
-                Answer::OffSchema(findings) => {
-                    self.repair(run, step, attempt, "schema", task, findings)
-                }
-                Answer::Fault(fault) => {
-                    let step = self.id(step);
-                    run.finish(Outcome::Failure { step, fault })
-                }
-            },
-            (
-                Position::AtGate {
-                    step,
-                    attempt,
-                    gate,
-                    task,
-                    output,
-                },
-                Event::Judged {
-                    step: s,
-                    attempt: a,
-                    gate: g,
-                    judgement,
-                },
-            ) if (step, attempt, gate) == (s, a, g) => {
-                let name = self.gate(step, gate);
-                match judgement {
-                    Ok(Verdict::Pass) => self.pass(run, step, attempt, gate + 1, task, output),
-                    Ok(Verdict::Repair(findings)) => {
-                        self.repair(run, step, attempt, &name, task, findings)
-                    }
-                    Ok(Verdict::Reject(findings)) => {
-                        let step = self.id(step);
-                        run.finish(Outcome::ValidationFailed {
-                            step,
-                            gate: name,
-                            findings,
-                        })
-                    }
-                    // A validator that broke has not said yes.
-                    Err(fault) => {
-                        let step = format!("{}/{name}", self.id(step));
-                        run.finish(Outcome::Failure { step, fault })
-                    }
-                }
-            }
-            _ => Vec::new(),
-        }
-    }
-
-    /// The first try of a step.
-    fn begin(&self, run: &mut Run<'_>, step: usize, previous: Option<String>) -> Vec<Action> {
-        let kind = self
-            .steps
-            .get(step)
-            .map(|s| s.kind.clone())
-            .unwrap_or_default();
-        let task = Task {
-            id: run.task.clone(),
-            kind,
-            input: run.input.clone(),
-            previous,
-            findings: Vec::new(),
-            iteration: 1,
+    /// One after the other.
+    pub fn chain(steps: impl IntoIterator<Item = Step>) -> Sequential {
+        let stage = |(at, step): (usize, Step)| Stage {
+            step: Arc::new(step),
+            needs: at.checked_sub(1).into_iter().collect(),
+            compensate: None,
         };
-        ask(run, step, 1, task)
-    }
-
-    /// An output that has passed all gates before `gate`.
-    fn pass(
-        &self,
-        run: &mut Run<'_>,
-        step: usize,
-        attempt: u32,
-        gate: usize,
-        task: Task,
-        output: Output,
-    ) -> Vec<Action> {
-        let gates = self.steps.get(step).map_or(0, |s| s.gates.len());
-        if gate < gates {
-            let (task, output) = (task, output);
-            run.at = Position::AtGate {
-                step,
-                attempt,
-                gate,
-                task: task.clone(),
-                output: output.clone(),
-            };
-            return vec![Action::Judge {
-                step,
-                attempt,
-                gate,
-                task,
-                output,
-            }];
+        Sequential {
+            steps: steps.into_iter().enumerate().map(stage).collect(),
         }
-        if step + 1 < self.steps.len() {
-            return self.begin(run, step + 1, Some(output.value));
-        }
-        run.finish(Outcome::Success(output))
-    }
-
-    /// Another try with the findings, while there is one.
-    fn repair(
-        &self,
-        run: &mut Run<'_>,
-        step: usize,
-        attempt: u32,
-        gate: &str,
-        mut task: Task,
-        findings: Vec<Finding>,
-    ) -> Vec<Action> {
-        let repairs = self.steps.get(step).map_or(0, |s| s.repairs);
-        if attempt > repairs {
-            let (step, gate) = (self.id(step), gate.to_owned());
-            return run.finish(Outcome::ValidationFailed {
-                step,
-                gate,
-                findings,
-            });
-        }
-        task.findings.extend(findings);
-        task.iteration = attempt + 1;
-        ask(run, step, attempt + 1, task)
-    }
-
-    fn id(&self, step: usize) -> String {
-        self.steps
-            .get(step)
-            .map(|s| s.id.clone())
-            .unwrap_or_default()
-    }
-
-    fn gate(&self, step: usize, gate: usize) -> String {
-        self.steps
-            .get(step)
-            .and_then(|s| s.gates.get(gate))
-            .cloned()
-            .unwrap_or_default()
     }
 }
 
-fn ask(run: &mut Run<'_>, step: usize, attempt: u32, task: Task) -> Vec<Action> {
-    run.at = Position::Asked {
-        step,
-        attempt,
-        task: task.clone(),
-    };
-    vec![Action::Invoke {
-        step,
-        attempt,
-        task,
-    }]
+/// Where a sequence is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct State {
+    /// How each step ended: `Ok(None)` for an optional one without an output.
+    ended: Vec<Option<Option<Output>>>,
+    begun: Vec<bool>,
+    /// In which order they ended.
+    order: Vec<usize>,
+    partial: bool,
+    degraded: bool,
+    /// Why it is undone, and what is left to undo.
+    undoing: Option<(Stop, Vec<usize>)>,
+}
+
+impl Sequential {
+    pub(super) fn begin(&self, scene: &Scene<'_>) -> (State, Vec<Move>) {
+        let mut state = State {
+            ended: vec![None; self.steps.len()],
+            begun: vec![false; self.steps.len()],
+            order: Vec::new(),
+            partial: false,
+            degraded: false,
+            undoing: None,
+        };
+        let moves = self.ready(&mut state, scene);
+        (state, moves)
+    }
+
+    pub(super) fn ended(
+        &self,
+        state: &mut State,
+        scene: &Scene<'_>,
+        slot: Slot,
+        ended: Ended,
+    ) -> Vec<Move> {
+        if state.undoing.is_some() {
+            // Whether it could be undone is in the audit record; the next one is
+            // undone all the same.
+            return self.undo(state, scene);
+        }
+        let Some(stage) = self.steps.get(slot.step) else {
+            return Vec::new();
+        };
+        let output = match ended.outcome {
+            Ok(done) => {
+                state.partial |= done.partial;
+                state.degraded |= done.degraded;
+                state.order.push(slot.step);
+                Some(done.output)
+            }
+            Err(_) if stage.step.optional => {
+                state.partial = true;
+                None
+            }
+            Err(stop) => {
+                let mut moves = self.stop_others(state);
+                state.undoing = Some((stop, state.order.clone()));
+                moves.extend(self.undo(state, scene));
+                return moves;
+            }
+        };
+        if let Some(place) = state.ended.get_mut(slot.step) {
+            *place = Some(output);
+        }
+        self.ready(state, scene)
+    }
+
+    /// Begins what can begin now; ends when nothing is left.
+    fn ready(&self, state: &mut State, scene: &Scene<'_>) -> Vec<Move> {
+        let mut moves = Vec::new();
+        for (at, stage) in self.steps.iter().enumerate() {
+            let has_ended = |need: &usize| matches!(state.ended.get(*need), Some(Some(_)));
+            if state.begun.get(at) == Some(&false) && stage.needs.iter().all(has_ended) {
+                moves.push(Move::Begin {
+                    slot: Slot::once(at),
+                    name: stage.step.id.clone(),
+                    step: Arc::clone(&stage.step),
+                    asked: Asked {
+                        previous: self.previous(state, &stage.needs, scene),
+                        ..scene.asked.clone()
+                    },
+                });
+                if let Some(begun) = state.begun.get_mut(at) {
+                    *begun = true;
+                }
+            }
+        }
+        if state.ended.iter().all(Option::is_some) {
+            moves.push(Move::End(Ok(self.done(state))));
+        }
+        moves
+    }
+
+    /// What a step sees of those it needs: the output of the only one, or all by
+    /// their ids. The first ones see what the workflow itself was given.
+    fn previous(&self, state: &State, needs: &[usize], scene: &Scene<'_>) -> Option<Arc<str>> {
+        let output = |at: &usize| state.ended.get(*at)?.as_ref()?.as_ref();
+        match needs {
+            [] => scene.asked.previous.clone(),
+            [one] => output(one).map(|output| output.value.as_str().into()),
+            many => {
+                let entry = |at: &usize| {
+                    let id = self.steps.get(*at)?.step.id.clone();
+                    let value = output(at).and_then(|it| serde_json::from_str(&it.value).ok());
+                    Some((id, value.unwrap_or(Value::Null)))
+                };
+                let all: Map<String, Value> = many.iter().filter_map(entry).collect();
+                Some(Value::Object(all).to_string().into())
+            }
+        }
+    }
+
+    /// The output: of the last step, if all others lead to it, else of all that
+    /// lead nowhere, by id.
+    fn done(&self, state: &State) -> Done {
+        let needed = |at: usize| self.steps.iter().any(|stage| stage.needs.contains(&at));
+        let last: Vec<usize> = (0..self.steps.len()).filter(|at| !needed(*at)).collect();
+        let output = match last.as_slice() {
+            [one] => match state.ended.get(*one) {
+                Some(Some(Some(output))) => output.clone(),
+                _ => null(),
+            },
+            many => {
+                let entry = |at: &usize| {
+                    let output = state.ended.get(*at)?.as_ref()?.as_ref();
+                    let value = output.and_then(|it| serde_json::from_str(&it.value).ok());
+                    Some((
+                        self.steps.get(*at)?.step.id.clone(),
+                        value.unwrap_or(Value::Null),
+                    ))
+                };
+                let all: Map<String, Value> = many.iter().filter_map(entry).collect();
+                Output {
+                    value: Value::Object(all).to_string(),
+                    ..Output::default()
+                }
+            }
+        };
+        Done {
+            output,
+            partial: state.partial,
+            degraded: state.degraded,
+        }
+    }
+
+    fn stop_others(&self, state: &State) -> Vec<Move> {
+        let under_way = |at: &usize| {
+            state.begun.get(*at) == Some(&true) && matches!(state.ended.get(*at), Some(None))
+        };
+        let all = (0..self.steps.len()).filter(under_way);
+        all.map(|at| Move::Stop(Slot::once(at))).collect()
+    }
+
+    /// Undoes the next step, or ends.
+    fn undo(&self, state: &mut State, scene: &Scene<'_>) -> Vec<Move> {
+        let Some((stop, left)) = &mut state.undoing else {
+            return Vec::new();
+        };
+        while let Some(at) = left.pop() {
+            let Some(stage) = self.steps.get(at) else {
+                continue;
+            };
+            let output = state.ended.get(at).cloned().flatten().flatten();
+            if let (Some(compensate), Some(output)) = (&stage.compensate, output) {
+                return vec![Move::Begin {
+                    slot: Slot::once(self.steps.len() + at),
+                    name: compensate.id.clone(),
+                    step: Arc::clone(compensate),
+                    asked: Asked {
+                        previous: Some(output.value.as_str().into()),
+                        ..scene.asked.clone()
+                    },
+                }];
+            }
+        }
+        let outcome: Outcome = Err(stop.clone());
+        vec![Move::End(outcome)]
+    }
+
+    pub(super) fn own_steps(&self) -> Vec<&Step> {
+        let mut steps = Vec::new();
+        for stage in &self.steps {
+            steps.push(stage.step.as_ref());
+            steps.extend(stage.compensate.as_deref());
+        }
+        steps
+    }
+}
+
+fn null() -> Output {
+    Output {
+        value: "null".to_owned(),
+        ..Output::default()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::machine::{Fault, step};
-    use crate::plan::{Pattern, Plan};
-
-    fn plan(steps: &[(&str, &[&str], u32)]) -> Plan {
-        let steps = steps.iter().map(|(id, gates, repairs)| Step {
-            id: (*id).to_owned(),
-            agent: format!("{id}-agent"),
-            kind: (*id).to_owned(),
-            gates: gates.iter().map(|g| (*g).to_owned()).collect(),
-            repairs: *repairs,
-        });
-        let pattern = Pattern::Sequential(Sequential {
-            steps: steps.collect(),
-        });
-        Plan {
-            name: "test".to_owned(),
-            pattern,
-        }
-    }
-
-    fn output(value: &str) -> Output {
-        Output {
-            value: value.to_owned(),
-            ..Output::default()
-        }
-    }
-
-    fn finding(code: &str) -> Finding {
-        let text = |t: &str| t.to_owned();
-        Finding {
-            pointer: text("/x"),
-            code: text(code),
-            message: text("m"),
-        }
-    }
-
-    fn answered(step: usize, attempt: u32, value: &str) -> Event {
-        Event::Answered {
-            step,
-            attempt,
-            answer: Answer::Output(output(value)),
-        }
-    }
-
-    fn judged(step: usize, attempt: u32, gate: usize, verdict: Verdict) -> Event {
-        Event::Judged {
-            step,
-            attempt,
-            gate,
-            judgement: Ok(verdict),
-        }
-    }
-
-    /// A run as a person would tell it: one line for each action.
-    fn tell(plan: &Plan, events: Vec<Event>) -> Vec<String> {
-        let mut run = Run::new(plan, "t".to_owned(), "{}".to_owned());
-        let mut lines = Vec::new();
-        for event in std::iter::once(Event::Started).chain(events) {
-            for action in step(&mut run, event) {
-                lines.push(match action {
-                    Action::Invoke {
-                        step,
-                        attempt,
-                        task,
-                    } => format!(
-                        "invoke {step}.{attempt} previous={} findings={}",
-                        task.previous.as_deref().unwrap_or("-"),
-                        task.findings
-                            .iter()
-                            .map(|f| f.code.as_str())
-                            .collect::<Vec<_>>()
-                            .join(",")
-                    ),
-                    Action::Judge {
-                        step,
-                        attempt,
-                        gate,
-                        output,
-                        ..
-                    } => {
-                        format!("judge {step}.{attempt} gate {gate}: {}", output.value)
-                    }
-                    Action::Finish(outcome) => match &outcome {
-                        Outcome::Success(output) => format!("success {}", output.value),
-                        Outcome::ValidationFailed { step, gate, .. } => {
-                            format!("{} {step} {gate}", outcome.status())
-                        }
-                        Outcome::Failure { step, .. } => format!("{} {step}", outcome.status()),
-                        Outcome::Cancelled => outcome.status().to_owned(),
-                    },
-                });
-            }
-        }
-        lines
-    }
-
-    #[test]
-    fn each_agent_sees_the_one_before() {
-        let plan = plan(&[("a", &[], 0), ("b", &[], 0)]);
-        assert_eq!(
-            tell(&plan, vec![answered(0, 1, "1"), answered(1, 1, "2")]),
-            [
-                "invoke 0.1 previous=- findings=",
-                "invoke 1.1 previous=1 findings=",
-                "success 2"
-            ]
-        );
-    }
-
-    #[test]
-    fn a_repair_gives_one_more_try_and_passes_all_gates_again() {
-        let plan = plan(&[("a", &["g", "h"], 1)]);
-        let events = vec![
-            answered(0, 1, "1"),
-            judged(0, 1, 0, Verdict::Pass),
-            judged(0, 1, 1, Verdict::Repair(vec![finding("odd")])),
-            answered(0, 2, "2"),
-            judged(0, 2, 0, Verdict::Pass),
-            judged(0, 2, 1, Verdict::Pass),
-        ];
-        assert_eq!(
-            tell(&plan, events),
-            [
-                "invoke 0.1 previous=- findings=",
-                "judge 0.1 gate 0: 1",
-                "judge 0.1 gate 1: 1",
-                "invoke 0.2 previous=- findings=odd",
-                "judge 0.2 gate 0: 2",
-                "judge 0.2 gate 1: 2",
-                "success 2"
-            ]
-        );
-    }
-
-    #[test]
-    fn the_last_try_is_the_last() {
-        let plan = plan(&[("a", &["g"], 1)]);
-        let repair = |attempt| judged(0, attempt, 0, Verdict::Repair(vec![finding("odd")]));
-        let events = vec![
-            answered(0, 1, "1"),
-            repair(1),
-            answered(0, 2, "2"),
-            repair(2),
-        ];
-        assert_eq!(tell(&plan, events).last().unwrap(), "validation_failed a g");
-    }
-
-    #[test]
-    fn a_rejection_leaves_no_other_try() {
-        let plan = plan(&[("a", &["g"], 3), ("b", &[], 0)]);
-        let events = vec![
-            answered(0, 1, "1"),
-            judged(0, 1, 0, Verdict::Reject(Vec::new())),
-        ];
-        assert_eq!(tell(&plan, events).last().unwrap(), "validation_failed a g");
-    }
-
-    #[test]
-    fn an_answer_off_its_schema_is_repaired_like_a_finding() {
-        let plan = plan(&[("a", &[], 1)]);
-        let off = |attempt| Event::Answered {
-            step: 0,
-            attempt,
-            answer: Answer::OffSchema(vec![finding("schema")]),
-        };
-        assert_eq!(
-            tell(&plan, vec![off(1), answered(0, 2, "2")]),
-            [
-                "invoke 0.1 previous=- findings=",
-                "invoke 0.2 previous=- findings=schema",
-                "success 2"
-            ]
-        );
-        assert_eq!(
-            tell(&plan, vec![off(1), off(2)]).last().unwrap(),
-            "validation_failed a schema"
-        );
-    }
-
-    #[test]
-    fn a_broken_validator_keeps_the_gate_shut() {
-        let plan = plan(&[("a", &["g"], 1)]);
-        let fault = Fault {
-            code: "trap",
-            message: "m".to_owned(),
-        };
-        let broken = Event::Judged {
-            step: 0,
-            attempt: 1,
-            gate: 0,
-            judgement: Err(fault),
-        };
-        assert_eq!(
-            tell(&plan, vec![answered(0, 1, "1"), broken])
-                .last()
-                .unwrap(),
-            "failure a/g"
-        );
-    }
-
-    #[test]
-    fn a_deadline_is_a_timeout_and_any_other_fault_a_failure() {
-        let plan = plan(&[("a", &[], 0)]);
-        let fault = |code| {
-            let fault = Fault {
-                code,
-                message: String::new(),
-            };
-            Event::Answered {
-                step: 0,
-                attempt: 1,
-                answer: Answer::Fault(fault),
-            }
-        };
-        assert_eq!(
-            tell(&plan, vec![fault("deadline")]).last().unwrap(),
-            "timeout a"
-        );
-        assert_eq!(
-            tell(&plan, vec![fault("trap")]).last().unwrap(),
-            "failure a"
-        );
-    }
-
-    #[test]
-    fn events_that_do_not_fit_change_nothing() {
-        let plan = plan(&[("a", &["g"], 1)]);
-        let events = vec![
-            Event::Started,
-            answered(1, 1, "x"),
-            answered(0, 2, "x"),
-            judged(0, 1, 0, Verdict::Pass),
-            answered(0, 1, "1"),
-            answered(0, 1, "x"),
-            judged(0, 1, 1, Verdict::Pass),
-            Event::Cancelled,
-            Event::Cancelled,
-            judged(0, 1, 0, Verdict::Pass),
-        ];
-        assert_eq!(
-            tell(&plan, events),
-            [
-                "invoke 0.1 previous=- findings=",
-                "judge 0.1 gate 0: 1",
-                "cancelled"
-            ]
-        );
-    }
-}
+mod tests;

@@ -1,0 +1,199 @@
+//! How a run went, for people and programs.
+
+use std::time::Duration;
+
+use hotcell_runtime::broker::meter::{Meter, Records};
+use hotcell_runtime::broker::text;
+use hotcell_runtime::task::{Finding, Verdict};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::Record;
+use crate::machine::{Answer, Audit, Outcome, Stop, What, status};
+
+/// One try of a step, and what was said about it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Attempt {
+    /// The step's path.
+    pub step: String,
+    /// Which try, from 1.
+    pub attempt: u32,
+    /// `ok`, `off-schema`, or the fault's code.
+    pub outcome: String,
+    /// Verdicts by gate: `pass`, `repair`, `reject`, or a fault's code.
+    pub gates: Vec<(String, String)>,
+    /// What the schema and the gates found.
+    pub findings: Vec<Finding>,
+}
+
+/// How one run went.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The run's id.
+    pub run: String,
+    /// The record's id.
+    pub task: String,
+    /// `success`, `partial_success`, `fallback`, `validation_failed`,
+    /// `pending_human_review`, `budget_exceeded`, `timeout`, `failure`,
+    /// `cancelled`.
+    pub status: &'static str,
+    /// What came out.
+    pub output: Option<Value>,
+    /// Where and why it ended without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Trouble>,
+    /// Every try of every step, in the order they ended.
+    pub attempts: Vec<Attempt>,
+    /// What an auditor reads, in the order it happened.
+    pub audit: Vec<Audit>,
+    /// Every effect, refusal, cell and log line.
+    pub records: Records,
+    /// Wall clock of the whole run, in microseconds.
+    pub wall_micros: u64,
+    /// The longest way through the steps, simulated time included: what the run
+    /// would have cost in time with a real provider.
+    pub latency_micros: u64,
+}
+
+impl Report {
+    /// Whether the latency includes time that nobody waited for.
+    pub fn simulated_time(&self) -> bool {
+        self.records
+            .effects
+            .iter()
+            .any(|effect| effect.simulated_time)
+    }
+}
+
+/// Where and why a run ended without an output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trouble {
+    /// The step's path.
+    pub step: String,
+    /// A stable word.
+    pub code: String,
+    /// A sentence, through the text gate.
+    pub message: String,
+}
+
+impl Trouble {
+    fn of(stop: Stop) -> Option<Trouble> {
+        let (step, fault) = match stop {
+            Stop::Cancelled => return None,
+            Stop::Validation {
+                step,
+                gate,
+                findings,
+            } => {
+                return Some(Trouble {
+                    step: format!("{step}/{gate}"),
+                    code: "validation_failed".to_owned(),
+                    message: sentence(&findings),
+                });
+            }
+            Stop::Fault { step, fault }
+            | Stop::Human { step, fault }
+            | Stop::Budget { step, fault } => (step, fault),
+        };
+        Some(Trouble {
+            step,
+            code: fault.code.into_owned(),
+            message: fault.message,
+        })
+    }
+}
+
+/// Findings in one line; their words have been through the text gate.
+pub(super) fn sentence(findings: &[Finding]) -> String {
+    let said = findings
+        .iter()
+        .map(|f| format!("{} {}", f.pointer, f.message));
+    let said = said.collect::<Vec<_>>().join("; ");
+    text::shorten(said.trim(), text::LINE)
+}
+
+/// What has been written down during a run.
+#[derive(Default)]
+pub(super) struct Notes {
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) audit: Vec<Audit>,
+}
+
+impl Notes {
+    /// Writes down what a try or a gate said.
+    pub(super) fn event(&mut self, what: &What) {
+        match what {
+            What::Answered {
+                path,
+                attempt,
+                answer,
+                ..
+            } => {
+                let (outcome, findings) = match answer {
+                    Answer::Output(_) | Answer::Decision(_) => ("ok".to_owned(), Vec::new()),
+                    Answer::OffSchema(findings) => ("off-schema".to_owned(), findings.clone()),
+                    Answer::Fault(fault) => (fault.code.to_string(), Vec::new()),
+                };
+                self.attempts.push(Attempt {
+                    step: path.to_string(),
+                    attempt: *attempt,
+                    outcome,
+                    gates: Vec::new(),
+                    findings,
+                });
+            }
+            What::Judged {
+                path,
+                attempt,
+                validator,
+                judgement,
+                ..
+            } => {
+                let (word, findings) = match judgement {
+                    Ok(Verdict::Pass) => ("pass".to_owned(), None),
+                    Ok(Verdict::Repair(findings)) => ("repair".to_owned(), Some(findings)),
+                    Ok(Verdict::Reject(findings)) => ("reject".to_owned(), Some(findings)),
+                    Err(fault) => (fault.code.to_string(), None),
+                };
+                let mut attempts = self.attempts.iter_mut().rev();
+                let judged = |it: &&mut Attempt| *it.step == **path && it.attempt == *attempt;
+                if let Some(entry) = attempts.find(judged) {
+                    entry.gates.push((validator.to_string(), word));
+                    entry
+                        .findings
+                        .extend(findings.into_iter().flatten().cloned());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The report of a run that took so long: on the wall, and on its own clock.
+    pub(super) fn report(
+        self,
+        record: Record,
+        outcome: Outcome,
+        meter: &Meter,
+        wall: Duration,
+        clock_micros: u64,
+    ) -> Report {
+        let status = status(&outcome);
+        let (output, error) = match outcome {
+            Ok(done) => (serde_json::from_str(&done.output.value).ok(), None),
+            Err(stop) => (None, Trouble::of(stop)),
+        };
+        let wall_micros = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        Report {
+            run: record.run,
+            task: record.task,
+            status,
+            output,
+            error,
+            attempts: self.attempts,
+            audit: self.audit,
+            records: meter.records(),
+            wall_micros,
+            latency_micros: wall_micros.max(clock_micros),
+        }
+    }
+}
