@@ -19,6 +19,18 @@ impl Digest {
         &self.0
     }
 
+    /// The digest with these 64 hex digits.
+    pub(crate) fn from_hex(hex: &str) -> Option<Digest> {
+        let mut digest = [0; 32];
+        if hex.len() != 2 * digest.len() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return None;
+        }
+        for (byte, at) in digest.iter_mut().zip((0..).step_by(2)) {
+            *byte = u8::from_str_radix(hex.get(at..at + 2)?, 16).ok()?;
+        }
+        Some(Digest(digest))
+    }
+
     /// The 64 hex digits alone, for file names.
     pub fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()

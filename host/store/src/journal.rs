@@ -18,6 +18,7 @@
 //!
 //! The store reads no clock and no environment: times come in.
 
+mod blobs;
 mod cache;
 mod chain;
 mod entry;
@@ -25,6 +26,7 @@ mod error;
 mod head;
 mod log;
 mod owner;
+mod prune;
 mod queue;
 mod reader;
 mod requests;
@@ -39,6 +41,7 @@ pub use cache::Cached;
 pub use entry::{Entry, MAX_BODY, MAX_RECORDS, Record};
 pub use error::JournalError;
 pub use log::RunLog;
+pub use prune::{Prune, Pruned};
 pub use reader::{Filter, Reader, RunRow, Verified};
 pub use requests::{Asked, ask};
 

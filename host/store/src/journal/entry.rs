@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::JournalError;
+use super::blobs::{self, Blob};
 use super::chain::Link;
 
 /// How many records a run may have.
@@ -16,15 +17,30 @@ pub const MAX_BODY: u64 = 8 << 20;
 pub struct Entry {
     pub(super) kind: &'static str,
     pub(super) at_unix_ms: u64,
-    pub(super) body: Result<String, JournalError>,
+    pub(super) body: Result<Body, JournalError>,
+}
+
+/// What happened, as it is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Body {
+    pub(super) text: String,
+    /// The large strings that were taken out of it.
+    pub(super) blobs: Vec<Blob>,
+    /// Its bytes before that.
+    pub(super) bytes: u64,
 }
 
 impl Entry {
     /// Something of this kind that happened at this time. What is wrong with the
-    /// body is said by the append.
+    /// body is said by the append. Large strings in it are stored once for all
+    /// that are alike; a record reads back as what is given here.
     pub fn new<T: Serialize>(kind: &'static str, at_unix_ms: u64, body: &T) -> Entry {
         let body = match serde_json::to_string(body) {
-            Ok(body) if body.len() as u64 <= MAX_BODY => Ok(body),
+            Ok(body) if body.len() as u64 <= MAX_BODY => {
+                let bytes = body.len() as u64;
+                let (text, blobs) = blobs::split(body);
+                Ok(Body { text, blobs, bytes })
+            }
             Ok(body) => Err(JournalError::TooLarge {
                 kind: kind.to_owned(),
                 bytes: body.len() as u64,
@@ -43,7 +59,8 @@ impl Entry {
 
     /// How much room it takes.
     pub(super) fn size(&self) -> usize {
-        self.body.as_ref().map_or(0, String::len)
+        let body = self.body.as_ref();
+        body.map_or(0, |body| usize::try_from(body.bytes).unwrap_or(usize::MAX))
     }
 }
 
@@ -65,6 +82,6 @@ pub(super) struct Placed {
     pub(super) seq: u64,
     pub(super) kind: &'static str,
     pub(super) at_unix_ms: u64,
-    pub(super) body: String,
+    pub(super) body: Body,
     pub(super) hash: Link,
 }

@@ -58,7 +58,7 @@ impl State {
             let body = entry.body.clone()?;
             let row = &mut self.row;
             row.records += 1;
-            row.bytes += body.len() as u64;
+            row.bytes += body.bytes;
             row.updated_unix_ms = entry.at_unix_ms;
             if row.records > MAX_RECORDS {
                 let run = row.run.clone();
@@ -66,7 +66,7 @@ impl State {
                 return Err(JournalError::TooLong { run, most });
             }
             let (kind, at) = (entry.kind, entry.at_unix_ms);
-            self.last = chain::of_record(&self.last, &row.run, row.records, kind, at, &body);
+            self.last = chain::of_record(&self.last, &row.run, row.records, kind, at, &body.text);
             placed.push(Placed {
                 seq: row.records,
                 kind,
@@ -177,7 +177,7 @@ impl RunLog {
             let append = Append {
                 log: self.0.clone(),
                 after: state.begun.then_some((state.row.records, state.last)),
-                bytes: placed.iter().map(|record| record.body.len()).sum(),
+                bytes: bytes + state.noted,
                 records: placed,
                 row: next.row.clone(),
                 last: next.last,

@@ -10,9 +10,11 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::chain::{self, Link};
 use super::owner::{self, Totals};
-use super::{Head, JournalError, Record, head, schema};
+use super::{Head, JournalError, Record, blobs, head, schema};
+use crate::Digest;
 
-const COLUMNS: &str = "num, run, tenant, workflow, task, created, parent, parent_seq, status, \
+/// The columns of a run's row, for [`stored`].
+pub(super) const COLUMNS: &str = "num, run, tenant, workflow, task, created, parent, parent_seq, status, \
                        ended, updated, records, bytes, last, seal";
 
 /// Reads a journal. Clones share a connection.
@@ -95,10 +97,10 @@ pub(super) struct Whole {
 }
 
 /// A run's row as it is stored.
-struct Stored {
-    num: i64,
-    row: RunRow,
-    last: Link,
+pub(super) struct Stored {
+    pub(super) num: i64,
+    pub(super) row: RunRow,
+    pub(super) last: Link,
 }
 
 impl Reader {
@@ -248,7 +250,7 @@ fn find(connection: &Connection, totals: &Totals, id: &str) -> Result<Stored, Jo
 }
 
 /// A run's row, if its seal is right.
-fn stored(row: &Row<'_>) -> Result<Stored, JournalError> {
+pub(super) fn stored(row: &Row<'_>) -> Result<Stored, JournalError> {
     let run: String = row.get(1)?;
     let corrupt = |why: &str| JournalError::Corrupt {
         run: run.clone(),
@@ -331,7 +333,11 @@ fn read_records(connection: &Connection, of: &Stored) -> Result<Vec<Record>, Jou
         if last != hash {
             return Err(corrupt(seq, "it is not what was written".to_owned()));
         }
-        records.push(record);
+        let body = blobs::join(record.body, |hex| read_blob(connection, hex))?;
+        records.push(Record {
+            body: body.map_err(|why| corrupt(seq, why))?,
+            ..record
+        });
     }
     let there = records.len() as u64;
     if there != of.row.records || last != of.last {
@@ -340,4 +346,14 @@ fn read_records(connection: &Connection, of: &Stored) -> Result<Vec<Record>, Jou
         return Err(corrupt(there + 1, why));
     }
     Ok(records)
+}
+
+/// A large string, by the hex digits of its digest. What it is is not checked here.
+fn read_blob(connection: &Connection, hex: &str) -> Result<Option<String>, JournalError> {
+    let Some(digest) = Digest::from_hex(hex) else {
+        return Ok(None);
+    };
+    let mut select = connection.prepare_cached("SELECT text FROM blobs WHERE digest = ?1")?;
+    let text = select.query_row([digest.bytes()], |row| row.get(0));
+    Ok(text.optional()?)
 }

@@ -51,6 +51,8 @@ CREATE TABLE runs (
     seal BLOB NOT NULL
 ) STRICT;
 CREATE INDEX runs_open ON runs (num) WHERE ended = 0;
+CREATE INDEX runs_ended ON runs (updated, num) WHERE ended = 1;
+CREATE INDEX runs_forked ON runs (parent) WHERE parent IS NOT NULL;
 CREATE TABLE records (
     id INTEGER PRIMARY KEY,
     run INTEGER NOT NULL,
@@ -65,12 +67,19 @@ CREATE TABLE blobs (
     digest BLOB PRIMARY KEY,
     text TEXT NOT NULL
 ) STRICT;
+CREATE TABLE uses (
+    run INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    PRIMARY KEY (run, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX uses_of_blob ON uses (digest);
 CREATE TABLE cache (
     key BLOB PRIMARY KEY,
     value TEXT NOT NULL,
     expires INTEGER NOT NULL,
     seal BLOB NOT NULL
 ) STRICT;
+CREATE INDEX cache_expiry ON cache (expires);
 CREATE TABLE requests (
     id INTEGER PRIMARY KEY,
     run TEXT NOT NULL,

@@ -186,7 +186,7 @@ impl Writer {
         }
     }
 
-    fn checkpoint(&self, how: &str) -> Result<i64, JournalError> {
+    pub(super) fn checkpoint(&self, how: &str) -> Result<i64, JournalError> {
         let sql = format!("PRAGMA wal_checkpoint({how})");
         Ok(self.connection.query_row(&sql, [], |row| row.get(1))?)
     }
@@ -284,15 +284,24 @@ fn write(
     let mut insert = connection.prepare_cached(
         "INSERT INTO records (run, seq, kind, at, body, hash) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
     )?;
+    let mut blob = connection.prepare_cached(
+        "INSERT INTO blobs (digest, text) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+    )?;
+    let mut used = connection
+        .prepare_cached("INSERT INTO uses (run, digest) VALUES (?1, ?2) ON CONFLICT DO NOTHING")?;
     for record in part.appends.iter().flat_map(|append| &append.records) {
         insert.execute(params![
             num,
             record.seq.cast_signed(),
             record.kind,
             record.at_unix_ms.cast_signed(),
-            record.body,
+            record.body.text,
             record.hash,
         ])?;
+        for (digest, text) in &record.body.blobs {
+            blob.execute(params![digest.bytes(), text])?;
+            used.execute(params![num, digest.bytes()])?;
+        }
         totals.records += 1;
         crash::point(Point::MidBatch);
     }
