@@ -154,3 +154,6 @@ impl Drop for Owned {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

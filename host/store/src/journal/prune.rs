@@ -100,7 +100,7 @@ fn forget(
          AND NOT EXISTS (SELECT 1 FROM runs AS fork WHERE fork.parent = runs.run) \
          ORDER BY updated, num"
     ))?;
-    let before = prune.ended_before_unix_ms.cast_signed();
+    let before = i64::try_from(prune.ended_before_unix_ms).unwrap_or(i64::MAX);
     let mut rows = select.query(params![before, from.0, from.1])?;
     let mut pruned = Pruned::default();
     let mut looked_at = 0;

@@ -168,6 +168,11 @@ impl Writer {
         &self.connection
     }
 
+    #[cfg(test)]
+    pub(super) fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
     /// Moves what the log in front of the database holds into the database, so that
     /// neither the log nor the time to read it grows without end.
     fn checkpoint_when_due(&mut self, queue: &Queue) {

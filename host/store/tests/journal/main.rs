@@ -7,6 +7,7 @@
 )]
 
 mod basics;
+mod owners;
 mod retention;
 
 use std::path::Path;
