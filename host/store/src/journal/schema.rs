@@ -119,10 +119,28 @@ pub(super) fn open_file(path: &Path) -> io::Result<fs::File> {
     Ok(file)
 }
 
-/// The connection that writes. The tables are made when the file is new.
-pub(super) fn writer(dir: &Path, sync: Sync) -> Result<Connection, JournalError> {
-    let mut connection = connect(dir)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+/// The connection that will write, and whether there is nothing in its database
+/// yet. Nothing is written before [`make_writer`]: what is found may be evidence.
+pub(super) fn owner(dir: &Path) -> Result<(Connection, bool), JournalError> {
+    let connection = connect(dir)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    let is_new = tables == 0 && number(&connection, "application_id")? == 0;
+    if !is_new {
+        check(&connection)?;
+    }
+    Ok((connection, is_new))
+}
+
+/// Makes a connection write as it should, and the tables when there are none.
+pub(super) fn make_writer(
+    connection: &mut Connection,
+    sync: Sync,
+    is_new: bool,
+) -> Result<(), JournalError> {
+    if is_new {
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
     connection
         .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
     let sync = match sync {
@@ -133,15 +151,14 @@ pub(super) fn writer(dir: &Path, sync: Sync) -> Result<Connection, JournalError>
     connection.pragma_update(None, "synchronous", sync)?;
     // The writer does it itself, between commits, and hears when it fails.
     connection.pragma_update(None, "wal_autocheckpoint", 0)?;
-    if is_new(&connection)? {
+    if is_new {
         let tables = connection.transaction()?;
         tables.execute_batch(TABLES)?;
         tables.pragma_update(None, "application_id", APPLICATION)?;
         tables.pragma_update(None, "user_version", FORMAT)?;
         tables.commit()?;
     }
-    check(&connection)?;
-    Ok(connection)
+    Ok(())
 }
 
 /// A connection that only reads. It may be opened while an owner writes.
@@ -170,12 +187,6 @@ fn connect(dir: &Path) -> Result<Connection, JournalError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
     Ok(connection)
-}
-
-fn is_new(connection: &Connection) -> Result<bool, JournalError> {
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
-    Ok(tables == 0 && number(connection, "application_id")? == 0)
 }
 
 fn check(connection: &Connection) -> Result<(), JournalError> {

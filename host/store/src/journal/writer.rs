@@ -48,9 +48,13 @@ impl Writer {
         let lock = owner::lock(&dir, &options.owner, options.take_over)?;
         // Before the database: an owner that is stopped now wrote them in turn.
         let note = head::read(&dir)?;
-        let connection = schema::writer(&dir, options.sync)?;
-        let found = Totals::read(&connection)?;
+        let (mut connection, is_new) = schema::owner(&dir)?;
+        let found = match is_new {
+            true => None,
+            false => Totals::read(&connection)?,
+        };
         owner::compare(note, found.as_ref())?;
+        schema::make_writer(&mut connection, options.sync, is_new)?;
         let mut writer = Writer {
             head: HeadFile::open(&dir)?,
             totals: found.clone().unwrap_or_default(),

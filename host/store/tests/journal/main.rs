@@ -7,6 +7,7 @@
 )]
 
 mod basics;
+mod damage;
 mod owners;
 mod retention;
 

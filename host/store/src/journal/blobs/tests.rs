@@ -3,7 +3,7 @@ use crate::journal::JournalError;
 
 /// What is read when this was appended, from a store that keeps everything.
 fn there_and_back(body: &str) -> (String, Vec<Blob>, String) {
-    let (stored, blobs) = split(body.to_owned());
+    let (stored, blobs) = split(String::from(body));
     let find = |hex: &str| {
         let found = blobs.iter().find(|(digest, _)| digest.hex() == hex);
         Ok(found.map(|(_, text)| text.clone()))
