@@ -11,6 +11,7 @@ use hotcell_broker::llm::{Answer, Completion, FinishReason, LlmProvider, Message
 use hotcell_broker::llm::{Request, Role, Usage};
 use hotcell_broker::meter::Meter;
 use hotcell_broker::provider::secret::Secret;
+use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
 use hotcell_runtime::task::{Finding, Task};
 use tokio::time::Instant;
@@ -126,5 +127,6 @@ pub(crate) fn caller(plugin: &str, tenant: &str) -> Caller {
         sequence: Arc::new(AtomicU32::new(0)),
         depth: 0,
         parent: None,
+        log: AttemptLog::off(),
     }
 }

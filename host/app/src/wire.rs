@@ -14,6 +14,7 @@ use hotcell_broker::provider::faults::{FaultLog, Faulty};
 use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
+use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::tool::ToolProvider;
 use hotcell_broker::{Broker, Caller, Policy, Route};
 use hotcell_runtime::compile::{CompileError, Compiler};
@@ -554,6 +555,7 @@ fn start_caller(plugin: &str) -> Caller {
         sequence: Arc::new(AtomicU32::new(0)),
         depth: 0,
         parent: None,
+        log: AttemptLog::off(),
     }
 }
 

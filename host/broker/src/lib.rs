@@ -7,12 +7,14 @@
 //! the words mean is the agents' business.
 
 pub mod bulkhead;
+mod calls;
 pub mod egress;
 pub mod files;
 pub mod llm;
 pub mod meter;
 pub mod policy;
 pub mod provider;
+pub mod recall;
 pub mod text;
 pub mod tool;
 
@@ -21,7 +23,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use futures::future::join_all;
 pub use hotcell_store as store;
 use serde::{Deserialize, Serialize};
 use store::guard::Guard;
@@ -30,10 +31,11 @@ use tokio_util::sync::CancellationToken;
 
 use egress::Egress;
 use files::{FileGrant, FileRefusal};
-use llm::{LlmError, LlmProvider, Request, Response, Took, Usage};
+use llm::{LlmProvider, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
-use tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
+use recall::{AttemptLog, Unrecorded};
+use tool::{ToolProvider, ToolSpec};
 
 /// The most calls a guest may make at once: 64. They all count towards what the
 /// host does at one time, so one guest must not ask for any number.
@@ -42,10 +44,6 @@ pub const BATCH: usize = 64;
 /// The most effects of one attempt: 4,096. Each is a record that the host keeps
 /// and most cost money; an honest attempt has a few dozen.
 pub const EFFECTS: u32 = 4_096;
-
-fn too_many(calls: usize) -> String {
-    format!("{calls} calls at once; at most {BATCH} are done")
-}
 
 /// Micro-dollars for a million tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,17 +107,21 @@ pub struct Caller {
     pub depth: u8,
     /// The place of the call that this one is inside of.
     pub parent: Option<bulkhead::Place>,
+    /// What the journal knows of the attempt, and gets to know.
+    pub log: AttemptLog,
 }
 
 impl Caller {
     /// The caller that a nested cell gets, such as a tool's: same run, its own
-    /// step path and numbering, never a later deadline.
+    /// step path and numbering, never a later deadline. It has no journal: for
+    /// that, the call it is made for is the effect, as a whole.
     pub fn nested(&self, plugin: &str, step: String) -> Caller {
         Caller {
             plugin: plugin.to_owned(),
             step,
             sequence: Arc::default(),
             depth: self.depth.saturating_add(1),
+            log: AttemptLog::off(),
             ..self.clone()
         }
     }
@@ -202,57 +204,6 @@ impl Broker {
         &self.inner.egress
     }
 
-    /// One model call for a plugin.
-    pub async fn complete(&self, caller: &Caller, request: Request) -> Result<Response, LlmError> {
-        self.allow(caller, Capability::Llm, &request.model)
-            .map_err(LlmError::Denied)?;
-        let Some(route) = self.inner.models.get(&request.model) else {
-            return Err(LlmError::Invalid(format!(
-                "no model is called `{}`",
-                request.model
-            )));
-        };
-        request.check().map_err(LlmError::Invalid)?;
-        let origin = Some(route.provider.origin());
-        let effect = self
-            .begin(caller, Capability::Llm, &request.model, origin)
-            .ok_or(LlmError::BudgetExhausted)?;
-        let limit = route
-            .timeout
-            .min(caller.deadline.saturating_duration_since(effect.started));
-        let answer = tokio::select! {
-            biased;
-            () = caller.cancel.cancelled() => llm::Answer::wall(Err(LlmError::Cancelled)),
-            answer = tokio::time::timeout(limit, route.provider.complete(self, caller, &request)) =>
-                answer.unwrap_or_else(|_| llm::Answer::wall(Err(LlmError::Timeout))),
-        };
-        let used = answer.result.as_ref().ok();
-        let usage = used.map(|c| c.usage).unwrap_or_default();
-        let usage_estimated = used.is_some_and(|c| c.usage_estimated);
-        // A simulated answer that says it took longer than the deadline is the
-        // timeout it would have been; the provider bills it all the same.
-        let (result, simulated) = match answer.took {
-            Took::Wall => (answer.result, None),
-            Took::Virtual(took) if took > route.timeout => {
-                (Err(LlmError::Timeout), Some(route.timeout))
-            }
-            Took::Virtual(took) => (answer.result, Some(took)),
-        };
-        let cost_micros = route.price.of(usage);
-        let outcome = result.as_ref().map_or_else(LlmError::code, |_| "ok");
-        effect.end(outcome, |effect| {
-            effect.usage = usage;
-            effect.usage_estimated = usage_estimated;
-            effect.cost_micros = cost_micros;
-            effect.simulated_time = simulated.is_some();
-            effect.took = simulated.unwrap_or(effect.took);
-        });
-        result.map(|completion| Response {
-            completion,
-            cost_micros,
-        })
-    }
-
     /// Opens the record of an effect, unless the attempt has had its share.
     fn begin(
         &self,
@@ -261,11 +212,24 @@ impl Broker {
         resource: &str,
         origin: Option<llm::Origin>,
     ) -> Option<OpenEffect> {
+        let sequence = caller.next()?;
+        Some(self.open(caller, sequence, capability, resource, origin))
+    }
+
+    /// Opens the record of an effect with this number.
+    fn open(
+        &self,
+        caller: &Caller,
+        sequence: u32,
+        capability: Capability,
+        resource: &str,
+        origin: Option<llm::Origin>,
+    ) -> OpenEffect {
         let effect = Effect {
             plugin: caller.plugin.clone(),
             step: caller.step.clone(),
             attempt: caller.attempt,
-            sequence: caller.next()?,
+            sequence,
             capability,
             resource: resource.to_owned(),
             outcome: "cancelled",
@@ -276,25 +240,7 @@ impl Broker {
             took: Duration::ZERO,
             simulated_time: false,
         };
-        Some(OpenEffect::new(Arc::clone(&caller.meter), effect))
-    }
-
-    /// Several model calls at once, at most [`BATCH`]; results in request order.
-    pub async fn complete_all(
-        &self,
-        caller: &Caller,
-        requests: Vec<Request>,
-    ) -> Vec<Result<Response, LlmError>> {
-        if requests.len() > BATCH {
-            let refuse = |_| Err(LlmError::Invalid(too_many(requests.len())));
-            return requests.iter().map(refuse).collect();
-        }
-        join_all(
-            requests
-                .into_iter()
-                .map(|request| self.complete(caller, request)),
-        )
-        .await
+        OpenEffect::new(Arc::clone(&caller.meter), effect)
     }
 
     /// The tools a plugin may call, sorted by name.
@@ -311,47 +257,6 @@ impl Broker {
         tools.filter(may).cloned().collect()
     }
 
-    /// One tool call for a plugin.
-    pub async fn call_tool(
-        &self,
-        caller: &Caller,
-        call: ToolCall,
-    ) -> Result<ToolOutput, ToolError> {
-        self.allow(caller, Capability::Tools, &call.name)
-            .map_err(ToolError::Denied)?;
-        let Some((_, provider)) = self.inner.tools.get(&call.name) else {
-            return Err(ToolError::Unknown);
-        };
-        let effect = self
-            .begin(caller, Capability::Tools, &call.name, None)
-            .ok_or(ToolError::BudgetExhausted)?;
-        let limit = caller.deadline.saturating_duration_since(effect.started);
-        let result = tokio::select! {
-            biased;
-            () = caller.cancel.cancelled() => Err(ToolError::Cancelled),
-            result = tokio::time::timeout(limit, provider.call(self, caller, &call)) =>
-                result.unwrap_or(Err(ToolError::Timeout)),
-        };
-        effect.end(
-            result.as_ref().map_or_else(ToolError::code, |_| "ok"),
-            |_| {},
-        );
-        result
-    }
-
-    /// Several tool calls at once, at most [`BATCH`]; results in call order.
-    pub async fn call_tools(
-        &self,
-        caller: &Caller,
-        calls: Vec<ToolCall>,
-    ) -> Vec<Result<ToolOutput, ToolError>> {
-        if calls.len() > BATCH {
-            let refuse = |_| Err(ToolError::InvalidArguments(too_many(calls.len())));
-            return calls.iter().map(refuse).collect();
-        }
-        join_all(calls.into_iter().map(|call| self.call_tool(caller, call))).await
-    }
-
     /// The folders that a plugin was lent.
     pub fn folders(&self, plugin: &str) -> impl Iterator<Item = &FileGrant> {
         let grants = self.inner.policy.plugin.iter();
@@ -366,6 +271,10 @@ impl Broker {
     /// share of effects. Each read and write would be too many records, and a
     /// guest chooses how many.
     pub fn use_folder(&self, caller: &Caller, folder: &FileGrant) -> bool {
+        let what = format_args!("files {}", folder.at);
+        if !caller.log.leaves(caller, Unrecorded::Files, what) {
+            return false;
+        }
         let effect = self.begin(caller, Capability::Files, &folder.at, None);
         let begun = effect.is_some();
         if let Some(effect) = effect {
@@ -382,6 +291,16 @@ impl Broker {
             resource: at,
         };
         caller.meter.refusal(Refusal::of_file(access, why));
+    }
+
+    /// Records a refusal that was given before, as if it were given now.
+    pub fn refused(&self, caller: &Caller, capability: Capability, resource: &str, why: &Denial) {
+        let access = Access {
+            plugin: &caller.plugin,
+            capability,
+            resource,
+        };
+        caller.meter.refusal(Refusal::new(access, why));
     }
 
     /// Looks up the grant, first thing in every call; a "no" is recorded.

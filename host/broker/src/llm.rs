@@ -9,7 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use crate::tool::{ToolCall, ToolSpec};
+use crate::tool::{EffectKind, ToolCall, ToolSpec};
 use crate::{Broker, Caller, Denial};
 
 /// Who speaks in a conversation.
@@ -257,6 +257,17 @@ pub enum Origin {
     Scripted,
     /// A model plugin; what it stands for is the plugin's business.
     Plugin,
+}
+
+impl Origin {
+    /// What a crash between call and answer means: a real model may have been
+    /// paid for an answer that nobody has; the others cost nobody anything.
+    pub fn effect(self) -> EffectKind {
+        match self {
+            Origin::Live => EffectKind::UnsafeToRepeat,
+            Origin::Simulated | Origin::Scripted | Origin::Plugin => EffectKind::ReadOnly,
+        }
+    }
 }
 
 /// How long an answer took, and on which clock.

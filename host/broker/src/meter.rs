@@ -55,7 +55,11 @@ pub struct Effect {
 
 /// JSON gets whole microseconds under a name that says so.
 fn micros<S: serde::Serializer>(value: &Duration, to: S) -> Result<S::Ok, S::Error> {
-    to.serialize_u64(u64::try_from(value.as_micros()).unwrap_or(u64::MAX))
+    to.serialize_u64(whole_micros(*value))
+}
+
+pub(crate) fn whole_micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// An effect that has begun. It is recorded when it ends, and also when nobody
@@ -78,14 +82,20 @@ impl OpenEffect {
         }
     }
 
-    /// Records the end. `fill` sees the effect with the time it really took.
-    pub(crate) fn end(mut self, outcome: &'static str, fill: impl FnOnce(&mut Effect)) {
+    /// Records the end. `fill` sees the effect with the time it really took. Of
+    /// times whole microseconds are kept, here as in the journal. Gives back what
+    /// is recorded as the time it took.
+    pub(crate) fn end(mut self, outcome: &'static str, fill: impl FnOnce(&mut Effect)) -> Duration {
+        let mut took = self.started.elapsed();
         if let Some(mut effect) = self.effect.take() {
             effect.outcome = outcome;
-            effect.took = self.started.elapsed();
+            effect.took = took;
             fill(&mut effect);
+            took = Duration::from_micros(whole_micros(effect.took));
+            effect.took = took;
             self.meter.effect(effect);
         }
+        took
     }
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Broker, Caller, Denial};
 
-/// What a crash between call and result means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What a crash between call and result means. The stricter is the greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EffectKind {
     /// Changes nothing.

@@ -29,7 +29,7 @@ pub(crate) mod capabilities {
             "hotcell:capability/log": trappable,
             default: async | trappable,
         },
-        additional_derives: [serde::Serialize],
+        additional_derives: [serde::Serialize, serde::Deserialize],
         with: {
             "hotcell:capability/llm.completion": crate::imports::llm::Completion,
             "hotcell:capability/secrets.secret": crate::imports::unavailable::Secret,

@@ -11,9 +11,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hotcell_broker::meter::{CellUse, Level, LogLine};
+use hotcell_broker::recall::Recalled;
 use hotcell_broker::store::guard::Guard;
 use hotcell_broker::{Broker, Caller, text};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
 use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
@@ -63,6 +65,11 @@ pub(crate) struct State {
 #[error("stopped at a limit")]
 struct Over(Limit);
 
+/// What ends a call whose attempt cannot go on; why is in the attempt's log.
+#[derive(Debug, thiserror::Error)]
+#[error("the attempt cannot go on")]
+struct Stopped;
+
 impl State {
     /// Every host call passes here first, those of WASI too.
     pub(crate) fn entered(&mut self) -> &mut State {
@@ -83,6 +90,9 @@ impl State {
     ) -> wasmtime::Result<T> {
         let _held = self.hold(bytes)?;
         let result = act(&self.broker, &self.caller).await;
+        if self.caller.log.halted().is_some() {
+            return Err(Stopped.into());
+        }
         if self.caller.asked_too_much() {
             return Err(Over(Limit::Effects).into());
         }
@@ -127,7 +137,33 @@ impl State {
         })
     }
 
-    /// Every value an import gives to the guest passes here.
+    /// A value that differs from run to run, if the journal has the one that the
+    /// guest was given before. Otherwise it is found out, and passes `read`.
+    pub(crate) fn recall<T>(&self, what: &'static str) -> wasmtime::Result<Option<T>>
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        match self.caller.log.recall(&self.caller, what) {
+            Recalled::New => Ok(None),
+            Recalled::Halted => Err(Stopped.into()),
+            Recalled::Known(value) => {
+                self.hand(what, &value);
+                Ok(Some(value))
+            }
+        }
+    }
+
+    /// Gives the guest a value that differs from run to run: it is written down
+    /// for the next time.
+    pub(crate) fn read<T: Serialize>(&self, what: &'static str, value: T) -> T {
+        self.caller.log.note(&self.caller, what, &value);
+        self.hand(what, &value);
+        value
+    }
+
+    /// Every value an import gives to the guest passes here. Those of calls are in
+    /// the journal already, those that differ from run to run come from `read`; the
+    /// others follow from the caller and the plugin.
     pub(crate) fn hand<T: Serialize>(&self, what: &'static str, value: &T) {
         if let Some(tape) = &self.tape {
             tape.record(&self.caller, what, value);
@@ -210,6 +246,15 @@ pub(crate) async fn call(
         },
     };
 
+    let caller = &cell.data().caller;
+    if matches!(end, End::Done(_) | End::Failed(_)) {
+        caller.log.answered(caller);
+    }
+    // Whatever else happened, it is not how this attempt ended.
+    let end = match caller.log.halted() {
+        Some(halt) => End::Halted(halt),
+        None => end,
+    };
     open.end(end)
 }
 

@@ -1,5 +1,6 @@
 //! How a call ends: one word for each way, and whose fault it is.
 
+use hotcell_broker::recall::Halt;
 use serde::Serialize;
 
 use crate::task::Failure;
@@ -53,6 +54,9 @@ pub enum End<T> {
     /// Not the guest's fault: the host could not give it a cell. The text has
     /// been through the text gate.
     Host(String),
+    /// Nobody's fault: the journal and the attempt do not go together, or there
+    /// is no journal to go on with.
+    Halted(Halt),
 }
 
 impl<T> End<T> {
@@ -79,6 +83,7 @@ impl<T> End<T> {
             End::Deadline => "deadline",
             End::Cancelled => "cancelled",
             End::Host(_) => "host",
+            End::Halted(halt) => halt.code(),
         }
     }
 
@@ -94,7 +99,13 @@ impl<T> End<T> {
             )
             | End::Trap(text)
             | End::Host(text) => Some(text),
-            End::Done(_) | End::Limit(_) | End::Saturated | End::Deadline | End::Cancelled => None,
+            End::Halted(Halt::Storage { message, .. }) => Some(message),
+            End::Halted(Halt::Doubt { .. } | Halt::Diverged { .. })
+            | End::Done(_)
+            | End::Limit(_)
+            | End::Saturated
+            | End::Deadline
+            | End::Cancelled => None,
         }
     }
 
@@ -109,6 +120,7 @@ impl<T> End<T> {
             End::Deadline => End::Deadline,
             End::Cancelled => End::Cancelled,
             End::Host(text) => End::Host(text),
+            End::Halted(halt) => End::Halted(halt),
         }
     }
 }

@@ -13,6 +13,7 @@ use hotcell_broker::llm::{
 };
 use hotcell_broker::llm::{Request, Role, Usage};
 use hotcell_broker::meter::Meter;
+use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
 use hotcell_runtime::compile::Compiler;
 use hotcell_runtime::manifest::Limits;
@@ -187,6 +188,7 @@ pub(crate) fn caller() -> Caller {
         sequence: Arc::new(AtomicU32::new(0)),
         depth: 0,
         parent: None,
+        log: AttemptLog::off(),
     }
 }
 

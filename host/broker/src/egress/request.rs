@@ -20,6 +20,7 @@ use super::sent::{Open, Sent};
 use super::{BadOrigin, Egress, HttpError, Incoming, IpNet, JUDGED, Refused, address};
 use crate::meter::{Meter, Refusal};
 use crate::policy::{self, Access, Capability};
+use crate::recall::Unrecorded;
 use crate::{Broker, Caller, text};
 
 /// How long the guest wants to wait. It can ask for less time than there is,
@@ -140,6 +141,10 @@ impl Broker {
                 caller.meter.refusal(Refusal::new(access, &denial));
                 HttpError::Denied(denial)
             })?;
+        let what = format_args!("http {method} {origin}");
+        if !caller.log.leaves(caller, Unrecorded::Http, what) {
+            return Err(HttpError::Exhausted);
+        }
         let effect = self
             .begin(caller, Capability::Http, &origin.to_string(), None)
             .ok_or(HttpError::Exhausted)?;

@@ -8,6 +8,7 @@ use hotcell_broker::llm::{
     LlmError, LlmProvider, Message, Part, Request, Response, ResponseFormat, Role,
 };
 use hotcell_broker::meter::Meter;
+use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +64,7 @@ pub(crate) fn caller() -> Caller {
         sequence: Arc::default(),
         depth: 0,
         parent: None,
+        log: AttemptLog::off(),
     }
 }
 

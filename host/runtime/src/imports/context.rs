@@ -5,6 +5,9 @@ use crate::cell::State;
 
 impl Host for State {
     fn current(&mut self) -> wasmtime::Result<Info> {
+        if let Some(info) = self.recall("context.current")? {
+            return Ok(info);
+        }
         let caller = &self.caller;
         let info = Info {
             run_id: caller.run.clone(),
@@ -16,16 +19,18 @@ impl Host for State {
             deadline_unix_ms: self.deadline_unix_ms,
             budget_left_micros: None,
         };
-        self.hand("context.current", &info);
-        Ok(info)
+        Ok(self.read("context.current", info))
     }
 
+    /// Drawn from what names the attempt, so the same without a record.
     fn random(&mut self) -> wasmtime::Result<u64> {
         let number = self.random.next();
         self.hand("context.random", &number);
         Ok(number)
     }
 
+    /// Part of the definition that a run is pinned to, so the same without a
+    /// record.
     fn config(&mut self) -> wasmtime::Result<String> {
         let config = self.config.to_string();
         self.hand("context.config", &config);

@@ -33,7 +33,7 @@ pub(crate) fn denial(reason: host::Denial) -> Denial {
     }
 }
 
-fn denial_to_host(reason: Denial) -> host::Denial {
+pub(crate) fn denial_to_host(reason: Denial) -> host::Denial {
     match reason {
         Denial::NotGranted(what) => host::Denial::NotGranted(what),
         Denial::Expired => host::Denial::Expired,
@@ -298,11 +298,7 @@ impl Host for State {
         _texts: Vec<String>,
     ) -> wasmtime::Result<Result<Vec<Vec<f32>>, Error>> {
         // The grant comes first: a plugin without it learns nothing else.
-        let reason = match self.broker.allow(&self.caller, Capability::Llm, &model) {
-            Err(reason) => denial(reason),
-            Ok(()) => Denial::Unavailable,
-        };
-        self.hand("llm.embed", &reason);
+        let reason = self.refuse("llm.embed", Capability::Llm, &model)?;
         Ok(Err(Error::Denied(reason)))
     }
 }
@@ -313,6 +309,7 @@ impl HostCompletion for State {
         completion: Resource<Completion>,
     ) -> wasmtime::Result<Result<Option<Chunk>, Error>> {
         let chunks = &mut self.table.get_mut(&completion)?.chunks;
+        // A piece of an answer that the journal has as a whole.
         let chunk = chunks.pop_front().transpose();
         self.hand("completion.next", &chunk);
         Ok(chunk)

@@ -45,10 +45,12 @@ fn result_to_guest(
 
 impl Host for State {
     async fn list(&mut self) -> wasmtime::Result<Vec<ToolSpec>> {
+        if let Some(specs) = self.recall("tools.list")? {
+            return Ok(specs);
+        }
         let specs = self.broker.tools(&self.caller.plugin);
         let specs: Vec<_> = specs.into_iter().map(spec_to_guest).collect();
-        self.hand("tools.list", &specs);
-        Ok(specs)
+        Ok(self.read("tools.list", specs))
     }
 
     async fn call(&mut self, call: ToolCall) -> wasmtime::Result<Result<ToolOutput, Error>> {

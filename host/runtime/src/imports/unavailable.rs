@@ -6,7 +6,7 @@
 use hotcell_broker::Capability;
 use wasmtime::component::Resource;
 
-use super::llm::denial;
+use super::llm::{denial, denial_to_host};
 use crate::bindings::capability::types::Denial;
 use crate::bindings::capability::{approval, delegate, memory, secrets};
 use crate::cell::State;
@@ -16,13 +16,28 @@ use crate::cell::State;
 pub struct Secret;
 
 impl State {
-    fn refuse(&self, capability: Capability, resource: &str) -> Denial {
+    /// Refuses something that this host has not, granted or not.
+    pub(super) fn refuse(
+        &self,
+        what: &'static str,
+        capability: Capability,
+        resource: &str,
+    ) -> wasmtime::Result<Denial> {
+        if let Some(reason) = self.recall::<Denial>(what)? {
+            let why = denial_to_host(reason.clone());
+            self.broker
+                .refused(&self.caller, capability, resource, &why);
+            return Ok(reason);
+        }
         let reason = match self.broker.allow(&self.caller, capability, resource) {
             Err(reason) => denial(reason),
             Ok(()) => Denial::Unavailable,
         };
-        self.hand(capability.name(), &reason);
-        reason
+        Ok(self.read(what, reason))
+    }
+
+    fn unavailable(&self, capability: Capability, resource: &str) -> wasmtime::Result<Denial> {
+        self.refuse(capability.name(), capability, resource)
     }
 }
 
@@ -33,7 +48,7 @@ impl memory::Host for State {
         _key: String,
     ) -> wasmtime::Result<Result<Option<memory::Entry>, memory::Error>> {
         Ok(Err(memory::Error::Denied(
-            self.refuse(Capability::Memory, &namespace),
+            self.unavailable(Capability::Memory, &namespace)?,
         )))
     }
 
@@ -45,7 +60,7 @@ impl memory::Host for State {
         _expected: Option<u64>,
     ) -> wasmtime::Result<Result<u64, memory::Error>> {
         Ok(Err(memory::Error::Denied(
-            self.refuse(Capability::Memory, &namespace),
+            self.unavailable(Capability::Memory, &namespace)?,
         )))
     }
 
@@ -55,7 +70,7 @@ impl memory::Host for State {
         _key: String,
     ) -> wasmtime::Result<Result<(), memory::Error>> {
         Ok(Err(memory::Error::Denied(
-            self.refuse(Capability::Memory, &namespace),
+            self.unavailable(Capability::Memory, &namespace)?,
         )))
     }
 
@@ -66,7 +81,7 @@ impl memory::Host for State {
         _limit: u32,
     ) -> wasmtime::Result<Result<Vec<String>, memory::Error>> {
         Ok(Err(memory::Error::Denied(
-            self.refuse(Capability::Memory, &namespace),
+            self.unavailable(Capability::Memory, &namespace)?,
         )))
     }
 
@@ -77,7 +92,7 @@ impl memory::Host for State {
         _limit: u32,
     ) -> wasmtime::Result<Result<Vec<(String, f32)>, memory::Error>> {
         Ok(Err(memory::Error::Denied(
-            self.refuse(Capability::Memory, &namespace),
+            self.unavailable(Capability::Memory, &namespace)?,
         )))
     }
 }
@@ -88,7 +103,7 @@ impl delegate::Host for State {
         request: delegate::Request,
     ) -> wasmtime::Result<Result<String, delegate::Error>> {
         Ok(Err(delegate::Error::Denied(
-            self.refuse(Capability::Delegate, &request.agent),
+            self.unavailable(Capability::Delegate, &request.agent)?,
         )))
     }
 
@@ -97,11 +112,10 @@ impl delegate::Host for State {
         requests: Vec<delegate::Request>,
     ) -> wasmtime::Result<Vec<Result<String, delegate::Error>>> {
         let refuse = |request: &delegate::Request| {
-            Err(delegate::Error::Denied(
-                self.refuse(Capability::Delegate, &request.agent),
-            ))
+            let reason = self.unavailable(Capability::Delegate, &request.agent)?;
+            Ok(Err(delegate::Error::Denied(reason)))
         };
-        Ok(requests.iter().map(refuse).collect())
+        requests.iter().map(refuse).collect()
     }
 }
 
@@ -111,14 +125,14 @@ impl approval::Host for State {
         request: approval::Request,
     ) -> wasmtime::Result<Result<approval::Decision, approval::Error>> {
         Ok(Err(approval::Error::Denied(
-            self.refuse(Capability::Approval, &request.action),
+            self.unavailable(Capability::Approval, &request.action)?,
         )))
     }
 }
 
 impl secrets::Host for State {
     async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Secret>, Denial>> {
-        Ok(Err(self.refuse(Capability::Secrets, &name)))
+        Ok(Err(self.unavailable(Capability::Secrets, &name)?))
     }
 }
 

@@ -1,7 +1,8 @@
 //! What of WASI's harmless part differs from run to run, written down like every
-//! other import: clocks, random numbers, and which of several things was ready
-//! first. The rest of that part always gives the same: no arguments, no input,
-//! and streams that take what they are given.
+//! other import: clocks, and which of several things was ready first. Random
+//! numbers are drawn from what names the attempt, so they need no record; the rest
+//! of that part always gives the same: no arguments, no input, and streams that
+//! take what they are given.
 
 use wasmtime::component::Resource;
 use wasmtime_wasi::WasiView;
@@ -22,8 +23,15 @@ impl State {
 
 impl wall_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<wall_clock::Datetime> {
+        let what = "wall-clock.now";
+        if let Some((seconds, nanoseconds)) = self.recall(what)? {
+            return Ok(wall_clock::Datetime {
+                seconds,
+                nanoseconds,
+            });
+        }
         let now = wall_clock::Host::now(&mut self.clocks())?;
-        self.hand("wall-clock.now", &(now.seconds, now.nanoseconds));
+        self.read(what, (now.seconds, now.nanoseconds));
         Ok(now)
     }
 
@@ -36,9 +44,12 @@ impl wall_clock::Host for State {
 
 impl monotonic_clock::Host for State {
     fn now(&mut self) -> wasmtime::Result<u64> {
+        let what = "monotonic-clock.now";
+        if let Some(now) = self.recall(what)? {
+            return Ok(now);
+        }
         let now = monotonic_clock::Host::now(&mut self.clocks())?;
-        self.hand("monotonic-clock.now", &now);
-        Ok(now)
+        Ok(self.read(what, now))
     }
 
     fn resolution(&mut self) -> wasmtime::Result<u64> {
@@ -94,21 +105,34 @@ impl insecure_seed::Host for State {
 
 impl poll::Host for State {
     async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> wasmtime::Result<Vec<u32>> {
+        let what = "poll.poll";
+        // What was waited for once is not waited for again.
+        if let Some(ready) = self.recall(what)? {
+            return Ok(ready);
+        }
         let ready = poll::Host::poll(&mut self.table, pollables).await?;
-        self.hand("poll.poll", &ready);
-        Ok(ready)
+        Ok(self.read(what, ready))
     }
 }
 
 impl poll::HostPollable for State {
     async fn ready(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<bool> {
+        let what = "poll.ready";
+        if let Some(ready) = self.recall(what)? {
+            return Ok(ready);
+        }
         let ready = poll::HostPollable::ready(&mut self.table, pollable).await?;
-        self.hand("poll.ready", &ready);
-        Ok(ready)
+        Ok(self.read(what, ready))
     }
 
     async fn block(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {
-        poll::HostPollable::block(&mut self.table, pollable).await
+        let what = "poll.block";
+        if let Some(()) = self.recall(what)? {
+            return Ok(());
+        }
+        poll::HostPollable::block(&mut self.table, pollable).await?;
+        self.caller.log.note(&self.caller, what, &());
+        Ok(())
     }
 
     fn drop(&mut self, pollable: Resource<DynPollable>) -> wasmtime::Result<()> {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hotcell_runtime::broker::Caller;
 use hotcell_runtime::broker::meter::Meter;
+use hotcell_runtime::broker::recall::AttemptLog;
 use hotcell_runtime::task::{Finding, Output, Task, Verdict};
 use hotcell_runtime::{End, Plugin};
 use tokio::time::Instant;
@@ -220,6 +221,7 @@ impl Scene<'_> {
             sequence: Arc::new(AtomicU32::new(0)),
             depth: 0,
             parent: None,
+            log: AttemptLog::off(),
         }
     }
 }
@@ -244,11 +246,16 @@ fn fault<T>(end: &End<T>) -> Fault {
         End::Saturated => "too many calls of the plugin wait already",
         End::Deadline => "the plugin's time was up",
         End::Cancelled => "the run was cancelled",
+        End::Halted(_) => "the attempt cannot go on with the journal as it is",
         End::Done(_) | End::Failed(_) | End::Trap(_) | End::Host(_) => "",
     });
+    let message = match end {
+        End::Halted(halt) => halt.to_string(),
+        _ => message.to_owned(),
+    };
     Fault {
         code: Cow::Borrowed(end.code()),
-        message: message.to_owned(),
+        message,
         retry_after_ms: None,
     }
 }

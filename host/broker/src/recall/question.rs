@@ -1,0 +1,158 @@
+//! What a guest asks, told apart by a digest over all of it and kept without
+//! what an earlier question held already.
+
+use store::Digest;
+
+use super::record::{Ask, Base, Delta, TOLD};
+use crate::llm::{Message, Part, Request};
+use crate::tool::{ToolCall, ToolSpec};
+use crate::{Capability, store, text};
+
+/// A call that a guest makes.
+#[derive(Clone, Copy)]
+pub(crate) enum Question<'a> {
+    Llm(&'a Request),
+    Tools(&'a ToolCall),
+}
+
+impl Question<'_> {
+    pub(super) fn capability(self) -> Capability {
+        match self {
+            Question::Llm(_) => Capability::Llm,
+            Question::Tools(_) => Capability::Tools,
+        }
+    }
+
+    /// The alias or the tool's name, in the guest's words.
+    pub(super) fn resource(&self) -> &str {
+        match self {
+            Question::Llm(request) => &request.model,
+            Question::Tools(call) => &call.name,
+        }
+    }
+
+    /// In words, for people: through the text gate and short.
+    pub(super) fn told(self) -> String {
+        match self {
+            Question::Llm(request) => told_model(&request.model, request.messages.last()),
+            Question::Tools(call) => told_tool(call),
+        }
+    }
+}
+
+impl Ask {
+    pub(super) fn told(&self) -> String {
+        match self {
+            Ask::Llm(delta) => told_model(&delta.rest.model, delta.rest.messages.last()),
+            Ask::Tools(call) => told_tool(call),
+        }
+    }
+
+    pub(super) fn capability(&self) -> Capability {
+        match self {
+            Ask::Llm(_) => Capability::Llm,
+            Ask::Tools(_) => Capability::Tools,
+        }
+    }
+
+    pub(super) fn resource(&self) -> &str {
+        match self {
+            Ask::Llm(delta) => &delta.rest.model,
+            Ask::Tools(call) => &call.name,
+        }
+    }
+}
+
+fn told_tool(call: &ToolCall) -> String {
+    text::line(&format!("tools {} {}", call.name, call.arguments), TOLD)
+}
+
+fn told_model(model: &str, last: Option<&Message>) -> String {
+    let said = last.and_then(|message| message.content.last());
+    let said = match said {
+        Some(Part::Text(said) | Part::Json(said) | Part::CallResult(_, said)) => said.as_str(),
+        Some(Part::Call(call)) => call.name.as_str(),
+        None => "",
+    };
+    text::line(&format!("llm {model}: {said}"), TOLD)
+}
+
+/// What a question is known by. Of a conversation each message is kept as its
+/// digest, so that the next request is compared and not the words.
+#[derive(Clone, Default)]
+pub(super) struct Print {
+    pub(super) digest: String,
+    messages: Vec<Digest>,
+    tools: Vec<Digest>,
+}
+
+impl Print {
+    /// The digest of a request is over the digests of its messages and tools and
+    /// over the JSON of all else; that of a tool call over its JSON.
+    pub(super) fn of(question: Question<'_>) -> Print {
+        let request = match question {
+            Question::Tools(call) => {
+                return Print {
+                    digest: json(call).to_string(),
+                    ..Print::default()
+                };
+            }
+            Question::Llm(request) => request,
+        };
+        let messages: Vec<_> = request.messages.iter().map(json).collect();
+        let tools: Vec<_> = request.tools.iter().map(json).collect();
+        let mut all = json(&rest(request, usize::MAX, usize::MAX)).to_string();
+        for (list, what) in [(&messages, "message"), (&tools, "tool")] {
+            for digest in list {
+                all.push_str(&format!("\n{what} {digest}"));
+            }
+        }
+        Print {
+            digest: Digest::of(all.as_bytes()).to_string(),
+            messages,
+            tools,
+        }
+    }
+
+    /// The request without what it has in common with the one before it.
+    pub(super) fn delta(&self, request: &Request, before: Option<&(u32, Print)>) -> Delta {
+        let base = before.map(|(call, print)| Base {
+            call: *call,
+            messages: shared(&self.messages, &print.messages),
+            tools: shared(&self.tools, &print.tools),
+        });
+        let base = base.filter(|base| base.messages > 0 || base.tools > 0);
+        let (messages, tools) = base.map_or((0, 0), |base| (base.messages, base.tools));
+        Delta {
+            base,
+            rest: rest(request, messages, tools),
+        }
+    }
+}
+
+/// How many of both lists' first items are the same.
+fn shared(ours: &[Digest], theirs: &[Digest]) -> usize {
+    let pairs = ours.iter().zip(theirs);
+    pairs.take_while(|(a, b)| a == b).count()
+}
+
+/// The request without its first messages and tools.
+fn rest(request: &Request, messages: usize, tools: usize) -> Request {
+    let kept: &[Message] = request.messages.get(messages..).unwrap_or_default();
+    let tools: &[ToolSpec] = request.tools.get(tools..).unwrap_or_default();
+    Request {
+        model: request.model.clone(),
+        messages: kept.to_vec(),
+        tools: tools.to_vec(),
+        response_format: request.response_format.clone(),
+        max_tokens: request.max_tokens,
+        temperature: request.temperature,
+        seed: request.seed,
+        stop: request.stop.clone(),
+    }
+}
+
+/// The JSON of these types cannot fail: they hold no maps with odd keys.
+fn json<T: serde::Serialize>(value: &T) -> Digest {
+    Digest::of(&serde_json::to_vec(value).unwrap_or_default())
+}
