@@ -7,6 +7,8 @@
 
 pub(crate) mod draw;
 pub(crate) mod invoices;
+pub(crate) mod reconciliations;
+pub(crate) mod requests;
 pub(crate) mod transactions;
 mod written;
 
@@ -72,7 +74,7 @@ pub(crate) struct Set {
 }
 
 /// Every set, in the order they are listed.
-pub(crate) const SETS: [Set; 3] = [
+pub(crate) const SETS: [Set; 5] = [
     Set {
         name: "invoices",
         about: "100 invoices: 15 with an OCR fault, 10 with a missing field, 8 duplicates",
@@ -87,6 +89,16 @@ pub(crate) const SETS: [Set; 3] = [
         name: "high-value",
         about: "40 card payments above 10000: 16 frauds of three kinds, 8 near ones, 10 decoys",
         files: |seed| transactions::generate(&transactions::HIGH_VALUE, seed).files(),
+    },
+    Set {
+        name: "reconciliations",
+        about: "40 reconciliations: 14 match perfectly, 14 need logic, 12 a person",
+        files: |seed| reconciliations::generate(seed).files(),
+    },
+    Set {
+        name: "requests",
+        about: "40 purchase requests: 8 fall at validation, 18 go to a manager, 14 to finance",
+        files: |seed| requests::generate(seed).files(),
     },
 ];
 

@@ -33,7 +33,7 @@ use super::File;
 use super::draw::{Draw, exp};
 use super::written::{Cents, day_of_2024, pretty};
 
-mod vendors;
+pub(super) mod vendors;
 
 use vendors::{VENDORS, misreadings};
 

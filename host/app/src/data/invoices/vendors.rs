@@ -3,7 +3,7 @@
 /// The master list. Any two names are three edits or more apart, and each holds
 /// a character that a scanner can misread. Two hold digits of their own, so that
 /// a digit alone gives no fault away. All are invented.
-pub(super) const VENDORS: [&str; 30] = [
+pub(in crate::data) const VENDORS: [&str; 30] = [
     "Alder & Finch Stationery",
     "Amberline Logistics",
     "Bluestone Office Supply",
