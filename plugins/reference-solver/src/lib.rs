@@ -5,11 +5,13 @@
 //! It refuses every other task: a stand-in that made something up would be
 //! worse than none.
 
+mod approval;
 mod conversation;
 mod decision;
 mod extraction;
 mod fraud;
 mod invoice;
+mod reconcile;
 
 use hotcell_sdk::llm::{Error, Part, Request, Response, ResponseFormat, Usage};
 use hotcell_sdk::{Model, ToolCall};
@@ -29,6 +31,12 @@ impl Model for ReferenceSolver {
                 Response::of_json(NAME, &extraction::solve(&record, &blocks))?
             }
             Some("invoice-decision") => decide(&request)?,
+            Some("reconciliation-matches") => reconcile(&request)?,
+            Some("request-registration") => {
+                let (request, _) = record_in(&request, "justification")?;
+                Response::of_json(NAME, &approval::register(&request))?
+            }
+            Some("purchase-review") => review(&request)?,
             title => match title.and_then(fraud::Task::titled) {
                 Some(task) => look_at_payment(&request, task)?,
                 None => return Err(unknown(title)),
@@ -75,6 +83,20 @@ fn look_at_payment(request: &Request, task: fraud::Task) -> Result<Response, Err
     let (payment, _) = record_in(request, "transaction_id")?;
     let form = fraud::solve(task, &payment)
         .map_err(|field| Error::Invalid(format!("the payment has no usable `{field}`")))?;
+    Response::of_json(NAME, &form)
+}
+
+fn reconcile(request: &Request) -> Result<Response, Error> {
+    let (record, blocks) = record_in(request, "reconciliation_id")?;
+    let form = reconcile::solve(&record, &blocks)
+        .map_err(|what| Error::Invalid(format!("no user message shows {what}")))?;
+    Response::of_json(NAME, &form)
+}
+
+fn review(request: &Request) -> Result<Response, Error> {
+    let (record, blocks) = record_in(request, "request_id")?;
+    let form = approval::review(&record, &blocks)
+        .map_err(|what| Error::Invalid(format!("no user message shows {what}")))?;
     Response::of_json(NAME, &form)
 }
 
