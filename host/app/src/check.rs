@@ -7,6 +7,8 @@ use std::path::Path;
 use clap::Args;
 use hotcell_broker::{Access, Capability, policy, text};
 use hotcell_runtime::manifest::{self, Kind, Manifest};
+use hotcell_workflow::patterns::sequential::Shape;
+use hotcell_workflow::plan::Pattern;
 use hotcell_workflow::schema::Schema;
 use serde_json::json;
 
@@ -47,9 +49,9 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
         manifests.push(manifest);
     }
     let kind_of = |name: &str| manifests.iter().find(|m| m.name == name).map(|m| m.kind);
-    for (name, must, role) in wire::roles(workflow) {
-        if let Some(kind) = kind_of(name) {
-            wire::expect_kind(name, kind, must, role)?;
+    for role in &workflow.roles {
+        if let Some(kind) = kind_of(&role.named.name) {
+            wire::expect_role(role, kind)?;
         }
     }
     for (alias, model) in &checked.host.models {
@@ -77,7 +79,10 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
         screen::note(&format!("note: {text}"));
         warnings.push(text);
     }
-    let plan = wire::plan(workflow);
+    let plan = &workflow.plan;
+    let shape = match plan.pattern.as_ref() {
+        Pattern::Sequential(sequential) => Some(sequential.shape()),
+    };
     match output.json {
         true => {
             let told = json!({
@@ -85,22 +90,42 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
                 "records": records.good.len(),
                 "plugins": manifests,
                 "warnings": warnings,
+                "shape": shape,
             });
             screen::json(&told.to_string());
         }
         false => screen::result(&format!(
-            "{}: {} steps, {} plugins, {} records; {}",
+            "{}: {} steps, {} plugins, {} records; {}{}",
             plan.name,
-            workflow.steps.len(),
+            plan.pattern.steps().len(),
             workflow.plugins.len(),
             records.good.len(),
             match warnings.len() {
                 0 => "nothing to remark".to_owned(),
                 n => format!("{n} remarks"),
-            }
+            },
+            shape.map(beside).unwrap_or_default(),
         )),
     }
     Ok(Exit::Done)
+}
+
+/// Which steps lie side by side, and which way through them is the longest.
+/// Nothing for a plain chain.
+fn beside(shape: Shape<'_>) -> String {
+    if shape.levels.iter().all(|level| level.len() == 1) {
+        return String::new();
+    }
+    let level = |level: &Vec<&str>| match level.as_slice() {
+        [one] => (*one).to_owned(),
+        many => format!("({})", many.join(", ")),
+    };
+    let levels: Vec<String> = shape.levels.iter().map(level).collect();
+    format!(
+        "\n  levels         {}\n  critical path  {}",
+        levels.join(" → "),
+        shape.critical_path.join(" → ")
+    )
 }
 
 /// What plugins ask for and the policy does not grant. No error: a plugin may be
@@ -152,4 +177,22 @@ fn manifest_of(source: &Path) -> Result<Manifest, Problem> {
     };
     let bytes = std::fs::read(&path).map_err(|e| refuse(e.to_string()))?;
     manifest::parse(&bytes).map_err(|e| refuse(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_are_shown_where_steps_lie_side_by_side() {
+        let shape = |levels: &[&[&'static str]], way: &[&'static str]| Shape {
+            levels: levels.iter().map(|level| level.to_vec()).collect(),
+            critical_path: way.to_vec(),
+        };
+        let chain = shape(&[&["a"], &["b"]], &["a", "b"]);
+        assert_eq!(beside(chain), "");
+        let diamond = shape(&[&["a"], &["b", "c"], &["d"]], &["a", "b", "d"]);
+        let told = "\n  levels         a → (b, c) → d\n  critical path  a → b → d";
+        assert_eq!(beside(diamond), told);
+    }
 }

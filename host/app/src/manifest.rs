@@ -149,13 +149,7 @@ fn warn(workflow: &Workflow, host: &Host, policy: &PolicyFile, warnings: &mut Ve
                 .warning(),
         );
     };
-    let used = |name: &str| {
-        let steps = workflow
-            .steps
-            .iter()
-            .flat_map(|step| step.gates.iter().chain([&step.agent]));
-        steps.chain(&workflow.tools).any(|named| named.name == name)
-    };
+    let used = |name: &str| workflow.roles.iter().any(|role| role.named.name == name);
     for plugin in workflow
         .plugins
         .values()

@@ -209,7 +209,7 @@ impl Results {
         Results {
             format: "hotcell.results/1",
             hotcell: env!("CARGO_PKG_VERSION"),
-            workflow: facts.checked.workflow.name.clone(),
+            workflow: facts.checked.workflow.plan.name.clone(),
             simulated,
             models,
             score: facts.gold.map(|gold| scored(facts, gold, reports)),

@@ -25,8 +25,6 @@ use hotcell_runtime::{
 };
 use hotcell_store::Digest;
 use hotcell_workflow::engine::{self, Engine};
-use hotcell_workflow::patterns::sequential::Sequential;
-use hotcell_workflow::plan::{self, Plan};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +34,7 @@ use crate::folders;
 use crate::manifest::endpoint::choose;
 use crate::manifest::host::{ApiKey, Model, Provider};
 use crate::manifest::records::Record;
-use crate::manifest::workflow::{Pattern, Workflow};
+use crate::manifest::workflow::{Role, Workflow};
 use crate::manifest::{Checked, Files, problem};
 use crate::screen;
 
@@ -148,9 +146,9 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         expect_name(name, &plugin.manifest.name, path)?;
         plugins.insert(name.clone(), plugin);
     }
-    for (name, kind, role) in roles(workflow) {
-        if let Some(plugin) = plugins.get(name) {
-            expect_kind(name, plugin.manifest.kind, kind, role)?;
+    for role in &workflow.roles {
+        if let Some(plugin) = plugins.get(&role.named.name) {
+            expect_role(role, plugin.manifest.kind)?;
         }
     }
 
@@ -199,8 +197,14 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         .chain(solvers.values())
         .map(Arc::clone)
         .collect();
-    let engine = Engine::new(plan(workflow), cells, broker, plugins, "local".to_owned())
-        .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
+    let engine = Engine::new(
+        workflow.plan.clone(),
+        cells,
+        broker,
+        plugins,
+        "local".to_owned(),
+    )
+    .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
     let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
     let engine = match !in_use.is_empty() && in_use.iter().all(simulated) {
         true => engine.simulated(),
@@ -240,24 +244,10 @@ pub(crate) fn granted_aliases(checked: &Checked) -> BTreeSet<&String> {
     grants.flat_map(|(_, grants)| &grants.llm).collect()
 }
 
-/// Every plugin's role: its name, the kind it must be, and where it is named.
-pub(crate) fn roles(workflow: &Workflow) -> Vec<(&str, Kind, &'static str)> {
-    let mut roles = Vec::new();
-    for step in &workflow.steps {
-        roles.push((step.agent.name.as_str(), Kind::Agent, "`agent`"));
-        roles.extend(
-            step.gates
-                .iter()
-                .map(|g| (g.name.as_str(), Kind::Validator, "`gates`")),
-        );
-    }
-    roles.extend(
-        workflow
-            .tools
-            .iter()
-            .map(|t| (t.name.as_str(), Kind::Tool, "`tools`")),
-    );
-    roles
+/// Refuses a plugin of another kind than the place takes that names it.
+pub(crate) fn expect_role(role: &Role, is: Kind) -> Result<(), Problem> {
+    let place = format!("`{}`", role.place);
+    expect_kind(&role.named.name, is, role.kind, &place)
 }
 
 /// Refuses a plugin of another kind than its place asks for.
@@ -284,33 +274,6 @@ pub(crate) fn expect_name(name: &str, own: &str, path: &Path) -> Result<(), Prob
         path.display(),
     );
     Err(Problem::new(Exit::Plugin, report))
-}
-
-/// The plan a workflow means.
-pub(crate) fn plan(workflow: &Workflow) -> Plan {
-    let steps = workflow.steps.iter().map(|step| plan::Step {
-        id: step.id.name.clone(),
-        kind: step.kind.clone(),
-        body: plan::Body::Call(plan::Call {
-            gates: step
-                .gates
-                .iter()
-                .map(|gate| gate.name.as_str().into())
-                .collect(),
-            repairs: step.repairs,
-            ..plan::Call::new(&step.agent.name)
-        }),
-        optional: false,
-        fallback: Vec::new(),
-    });
-    let pattern = match workflow.pattern {
-        Pattern::Sequential => plan::Pattern::Sequential(Sequential::chain(steps)),
-    };
-    Plan {
-        name: workflow.name.clone(),
-        pattern: Arc::new(pattern),
-        timeout_ms: plan::RUN_TIMEOUT_MS,
-    }
 }
 
 /// The model plugin behind an alias, where there is one.

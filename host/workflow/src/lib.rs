@@ -7,6 +7,7 @@
 
 pub mod breaker;
 pub mod engine;
+pub mod graph;
 pub mod machine;
 pub mod patterns;
 pub mod plan;

@@ -161,6 +161,18 @@ impl Reader {
         }
     }
 
+    /// The `true` or `false` that a node should be.
+    pub(crate) fn flag(&mut self, node: &Node, what: &str) -> Option<bool> {
+        match &node.kind {
+            Kind::Bool(flag) => Some(*flag),
+            _ => {
+                let help = "write `true` or `false`";
+                self.mismatch(node, &format!("`{what}`"), "a boolean", help);
+                None
+            }
+        }
+    }
+
     /// The whole number in this range that a node should be.
     pub(crate) fn whole(
         &mut self,

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Asked, Move, Scene, Slot};
+use crate::graph;
 use crate::machine::outcome::{Done, Ended, Outcome, Stop};
 use crate::plan::Step;
 
@@ -44,6 +45,31 @@ impl Sequential {
         };
         Sequential {
             steps: steps.into_iter().enumerate().map(stage).collect(),
+        }
+    }
+}
+
+/// How long a sequence is at best, however many work on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Shape<'a> {
+    /// The ids of the steps that may be done at the same time, the first ones
+    /// first.
+    pub levels: Vec<Vec<&'a str>>,
+    /// The longest chain of steps that wait for each other.
+    pub critical_path: Vec<&'a str>,
+}
+
+impl Sequential {
+    /// How its steps lie beside and behind each other.
+    pub fn shape(&self) -> Shape<'_> {
+        let needs: Vec<Vec<usize>> = self.steps.iter().map(|it| it.needs.clone()).collect();
+        let names = |all: Vec<usize>| -> Vec<&str> {
+            let stages = all.into_iter().filter_map(|at| self.steps.get(at));
+            stages.map(|stage| stage.step.id.as_str()).collect()
+        };
+        Shape {
+            levels: graph::levels(&needs).into_iter().map(names).collect(),
+            critical_path: names(graph::longest(&needs)),
         }
     }
 }

@@ -365,3 +365,22 @@ fn the_same_question_three_times_in_one_place_stops_the_step() {
     assert_eq!(story.last(), "fallback null");
     assert!(story.open.is_empty());
 }
+
+#[test]
+fn the_shape_tells_what_lies_beside_and_what_behind() {
+    let stage = |id: &str, needs: &[usize]| Stage {
+        step: Arc::new(step(id, &[], 0)),
+        needs: needs.to_vec(),
+        compensate: None,
+    };
+    let steps = vec![
+        stage("a", &[]),
+        stage("b", &[0]),
+        stage("c", &[0]),
+        stage("d", &[2]),
+    ];
+    let sequence = Sequential { steps };
+    let shape = sequence.shape();
+    assert_eq!(shape.levels, [vec!["a"], vec!["b", "c"], vec!["d"]]);
+    assert_eq!(shape.critical_path, ["a", "c", "d"]);
+}
