@@ -141,8 +141,20 @@ pub(super) fn make_writer(
     if is_new {
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     }
-    connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get::<_, String>(0))?;
+    // It answers before it is done: only the end of it tells whether it is.
+    let mut mode = String::new();
+    let mut change = connection.prepare("PRAGMA journal_mode = WAL")?;
+    let mut rows = change.query([])?;
+    while let Some(row) = rows.next()? {
+        mode = row.get(0)?;
+    }
+    drop(rows);
+    drop(change);
+    if mode != "wal" {
+        return Err(JournalError::Failed(format!(
+            "its database cannot be changed from `{mode}` to `wal`"
+        )));
+    }
     let sync = match sync {
         Sync::Full => "FULL",
         Sync::Normal => "NORMAL",

@@ -1,6 +1,7 @@
 //! The journal, from outside.
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
     reason = "a test says loudly that it failed"
@@ -8,7 +9,9 @@
 
 mod basics;
 mod damage;
+mod golden;
 mod owners;
+mod power;
 mod retention;
 
 use std::path::Path;
