@@ -233,7 +233,8 @@ impl Folder {
 fn hotcell() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
     command
-        .env("HOTCELL_STATE", root().join("target/tests/state"))
+        .env("HOTCELL_CACHE", root().join("target/tests/cache"))
+        .env("HOTCELL_STATE", root().join("target/tests/docs-state"))
         .env("CARGO_TARGET_DIR", root().join("target"))
         .env_remove("OPENAI_API_KEY")
         .env_remove("COLUMNS")

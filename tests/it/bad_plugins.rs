@@ -287,7 +287,7 @@ fn a_flipped_bit_in_the_code_is_refused_or_contained() {
         let mut bytes = whole.clone();
         bytes[code.start + at] ^= bit;
         std::fs::write(scene.path("guest.wasm"), &bytes).unwrap();
-        let ran = scene.run(&["--state", scene.path("state").to_str().unwrap()]);
+        let ran = scene.run(&["--cache", scene.path("state").to_str().unwrap()]);
         codes.push(ran.code);
         assert!(matches!(ran.code, 0 | 4 | 5), "{at} {bit}: {}", ran.said);
     }
@@ -306,7 +306,7 @@ fn artefact(state: &Path) -> std::path::PathBuf {
 fn compiled_code_is_taken_from_nobody() {
     let scene = Scene::probe("echo");
     let state = scene.path("state");
-    let ran = scene.run(&["--state", state.to_str().unwrap()]);
+    let ran = scene.run(&["--cache", state.to_str().unwrap()]);
     assert_eq!(ran.code, 0, "{}", ran.said);
     let sealed = std::fs::read(artefact(&state)).unwrap();
     refused(&sealed[32..], &["it is compiled native code"]);
@@ -318,7 +318,7 @@ fn a_compiled_component_is_used_again_and_a_damaged_one_never() {
     let scene = Scene::probe("echo");
     let state = scene.path("state");
     let compiled = || {
-        let ran = scene.run(&["--state", state.to_str().unwrap()]);
+        let ran = scene.run(&["--cache", state.to_str().unwrap()]);
         assert_eq!(ran.code, 0, "{}", ran.said);
         ran.results["totals"]["compiled"].as_u64().unwrap()
     };
@@ -338,7 +338,7 @@ fn a_compiled_component_is_used_again_and_a_damaged_one_never() {
     assert_eq!(compiled(), 1);
 
     std::fs::write(scene.path("file"), "").unwrap();
-    let ran = scene.run(&["--state", scene.path("file").to_str().unwrap()]);
+    let ran = scene.run(&["--cache", scene.path("file").to_str().unwrap()]);
     assert_eq!(ran.code, 1, "{}", ran.said);
     assert!(ran.stderr.contains("cannot create"), "{}", ran.stderr);
 }

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
@@ -32,14 +33,25 @@ pub(crate) fn root() -> PathBuf {
 /// The built command, with one folder of compiled components for all tests and
 /// nothing of the caller's environment that could change a result.
 pub(crate) fn hotcell() -> Command {
-    static STATE: OnceLock<PathBuf> = OnceLock::new();
-    let state = STATE.get_or_init(|| root().join("target/tests/state"));
     let mut command = Command::new(env!("CARGO_BIN_EXE_hotcell"));
     command
-        .env("HOTCELL_STATE", state)
+        .env("HOTCELL_CACHE", root().join("target/tests/cache"))
+        .env("HOTCELL_STATE", fresh_state())
         .env_remove("OPENAI_API_KEY")
         .stdin(Stdio::null());
     command
+}
+
+/// A folder for runs that nobody else uses: a journal has one owner at a time.
+fn fresh_state() -> PathBuf {
+    static ALL: OnceLock<PathBuf> = OnceLock::new();
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let all = ALL.get_or_init(|| {
+        let all = root().join("target/tests/it-state");
+        drop(std::fs::remove_dir_all(&all));
+        all
+    });
+    all.join(NEXT.fetch_add(1, Ordering::Relaxed).to_string())
 }
 
 /// The component of a guest crate, built once in this process.
@@ -217,7 +229,7 @@ impl Scene {
             "workflow.yaml",
             &format!(
                 "workflow: scene\npattern: sequential\ninput: {{ file: input.json, id: id }}\n\
-                 plugins:\n  probe:\n    source: {}\nsteps:\n  - id: act\n    agent: probe\n    \
+                 defaults: {{ retry: {{ max: 0 }} }}\nplugins:\n  probe:\n    source: {}\nsteps:\n  - id: act\n    agent: probe\n    \
                  kind: {kind}\n    repairs: 1\n",
                 probe.display()
             ),
@@ -241,7 +253,7 @@ impl Scene {
             "workflow.yaml",
             &format!(
                 "workflow: scene\npattern: sequential\ninput: {{ file: input.json, id: id }}\n\
-                 plugins:\n  wasi-probe:\n    source: {}\nsteps:\n  - id: look\n    agent: wasi-probe\n",
+                 defaults: {{ retry: {{ max: 0 }} }}\nplugins:\n  wasi-probe:\n    source: {}\nsteps:\n  - id: look\n    agent: wasi-probe\n",
                 guest.display()
             ),
         );

@@ -95,6 +95,7 @@ fn the_host_compiles_nothing_by_itself() {
         .arg("--tape")
         .arg(&tape);
     command.arg("--state").arg(scene.path("state"));
+    command.arg("--cache").arg(scene.path("cache"));
     let running = start(command.stdin(Stdio::null()));
     std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o600)).unwrap();
     let reader = std::thread::spawn(move || std::fs::read(tape).unwrap());

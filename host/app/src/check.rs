@@ -28,7 +28,11 @@ pub(crate) struct CheckArgs {
 
 pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
     let checked = wire::read(&args.workflow)?;
-    wire::lend(&checked, &wire::default_state())?;
+    wire::lend(
+        &checked,
+        &wire::default_cache(),
+        Some(&wire::default_state()),
+    )?;
     let workflow = &checked.workflow;
     let input = &workflow.input;
     let records = load_records(&input.file, &input.id)

@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
-use crate::{bench, build, check, data, inspect, run, screen, worker};
+use crate::{bench, build, check, data, inspect, resume, run, screen, worker};
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
 /// sandboxed, granted, metered.
@@ -21,6 +21,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Run a workflow over its records
     Run(run::RunArgs),
+    /// Go on with runs that a host left unfinished
+    Resume(resume::ResumeArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
     /// Build plugins from source to components
@@ -42,6 +44,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
     let output = cli.output;
     match cli.command {
         Command::Run(args) => run::run(args, output),
+        Command::Resume(args) => resume::resume(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

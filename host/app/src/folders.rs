@@ -15,7 +15,7 @@ use crate::manifest::problem::{Problem, Problems};
 /// cannot be lent. Paths of the machine are read, nothing is changed.
 pub(crate) fn lend(
     checked: &Checked,
-    state: &Path,
+    own: &[&Path],
     home: Option<&Path>,
 ) -> Result<Policy, Problems> {
     let mut policy = checked.policy.policy.clone();
@@ -43,7 +43,7 @@ pub(crate) fn lend(
             access: folder.grant.access,
         })
         .collect();
-    let reserved = reserved(checked, state, home, &asked);
+    let reserved = reserved(checked, own, home, &asked);
     for (at, why) in conflicts(&asked, &reserved) {
         let Some((folder, path)) = claims.get(at) else {
             continue;
@@ -85,7 +85,7 @@ fn help(why: &Unfit) -> &'static str {
 /// The places that are the host's own.
 fn reserved(
     checked: &Checked,
-    state: &Path,
+    own: &[&Path],
     home: Option<&Path>,
     asked: &[Claim],
 ) -> Vec<Reserved> {
@@ -99,7 +99,9 @@ fn reserved(
         });
     };
     // Whoever writes here has the host run their code.
-    reserve(state, "the host's own state".to_owned(), true, false);
+    for own in own {
+        reserve(own, "the host's own state".to_owned(), true, false);
+    }
     let usual = ["/home", "/root"].map(Path::new);
     for home in home.into_iter().chain(usual) {
         reserve(home, "a home folder".to_owned(), false, false);

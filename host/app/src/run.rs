@@ -8,25 +8,26 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::Args;
 use hotcell_broker::text;
-use hotcell_workflow::engine::Report;
+use hotcell_workflow::engine::{Job, Report};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::{Exit, Output, Problem, WorkflowArgs};
+use crate::definition::FilesUsed;
 use crate::manifest::Checked;
 use crate::manifest::records::{Records, load_records};
 use crate::results::{Facts, Results};
 use crate::score::Gold;
-use crate::wire::{self, Options};
+use crate::state::State;
+use crate::wire::{self, Assembly, Keep, Options};
 use crate::{report, screen, timeline};
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     workflow: WorkflowArgs,
-    /// Write the machine-readable result here
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
+    #[command(flatten)]
+    told: Told,
     /// Records worked on at once: 1 to 5000
     #[arg(long, value_name = "N", default_value_t = 16,
           value_parser = clap::value_parser!(u16).range(1..=5000))]
@@ -37,12 +38,53 @@ pub(crate) struct RunArgs {
     /// Write every value that is handed to a plugin here, one JSON line each
     #[arg(long, value_name = "FILE")]
     tape: Option<PathBuf>,
+    #[command(flatten)]
+    places: Places,
+    /// Keep nothing of the runs: they cannot be resumed, shown or replayed
+    #[arg(long)]
+    ephemeral: bool,
+}
+
+/// How the results are told.
+#[derive(Args)]
+pub(crate) struct Told {
+    /// Write the machine-readable result here
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
     /// Draw the run of this record after the report: steps, tries, effects
     #[arg(long, value_name = "RECORD")]
     show: Option<String>,
-    /// Where compiled plugins are kept [default: the user's cache folder]
+}
+
+/// Where the host keeps what is its own.
+#[derive(Args)]
+pub(crate) struct Places {
+    /// Where runs are kept [default: the user's folder for state]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
+    /// Where compiled plugins are kept [default: the user's cache folder]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+}
+
+impl Places {
+    pub(crate) fn state(&self) -> State {
+        State::at(self.state.as_deref())
+    }
+
+    pub(crate) fn cache(&self) -> PathBuf {
+        self.cache.clone().unwrap_or_else(wire::default_cache)
+    }
+}
+
+impl Told {
+    /// A path with a slip in it must not cost the results of a paid run.
+    pub(crate) fn check(&self) -> Result<(), Problem> {
+        let Some(path) = &self.out else { return Ok(()) };
+        let opened = OpenOptions::new().create(true).append(true).open(path);
+        let wrong = |e| Problem::failed(format!("cannot write `{}`: {e}", path.display()));
+        opened.map(drop).map_err(wrong)
+    }
 }
 
 pub(crate) fn run(args: RunArgs, output: Output) -> Result<Exit, Problem> {
@@ -74,14 +116,23 @@ async fn go(
     gold: Option<Gold>,
     output: Output,
 ) -> Result<Exit, Problem> {
-    // A path with a slip in it must not cost the results of a paid run.
-    if let Some(path) = &args.out {
-        let opened = OpenOptions::new().create(true).append(true).open(path);
-        opened.map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
-    }
+    args.told.check()?;
+    let keep = match args.ephemeral {
+        true => None,
+        false => {
+            let state = args.places.state();
+            Some(Keep {
+                journal: state.own(false)?,
+                files: FilesUsed::of(&args.workflow),
+                state,
+            })
+        }
+    };
     let options = Options {
         concurrency: usize::from(args.concurrency),
-        state: args.state.clone().unwrap_or_else(wire::default_state),
+        cache: args.places.cache(),
+        keep,
+        pinned: None,
         tape: args.tape.clone(),
     };
     let assembly = wire::assemble(checked, &options).await?;
@@ -89,14 +140,35 @@ async fn go(
     for model in &assembly.models {
         screen::note(&format!("model {}: {}", model.alias, model.what));
     }
+    let batch = wire::new_id();
+    let starts = records.good.iter().map(wire::start_record).collect();
+    let jobs = assembly.engine.enlist(starts, &batch).await;
+    let jobs = jobs.map_err(|halt| Problem::failed(&halt))?;
+    let started = Instant::now();
+    let (reports, cancelled) = work(&assembly, jobs, options.concurrency).await?;
+    let facts = Facts {
+        checked,
+        assembly: &assembly,
+        records: &records,
+        gold: gold.as_ref(),
+        wall: started.elapsed(),
+        concurrency: options.concurrency,
+    };
+    tell(&facts, &reports, &args.told, output, cancelled)
+}
 
+/// Does these jobs with a bar and an ear for Ctrl-C. Says whether they were cut
+/// short.
+pub(crate) async fn work(
+    assembly: &Assembly,
+    jobs: Vec<Job>,
+    concurrency: usize,
+) -> Result<(Vec<Report>, bool), Problem> {
     let cancel = CancellationToken::new();
     let interrupts = Interrupts::register().map_err(Problem::failed)?;
     let listener = tokio::spawn(listen(interrupts, cancel.clone()));
-    let bar = screen::bar(records.good.len());
+    let bar = screen::bar(jobs.len());
     let (failed, bar_view) = (AtomicU64::new(0), bar.clone());
-    let started = Instant::now();
-    let starts = records.good.iter().map(wire::start_record).collect();
     let ended = |report: &Report| {
         if report.status != "success" {
             failed.fetch_add(1, Ordering::Relaxed);
@@ -112,23 +184,24 @@ async fn go(
         ));
         bar_view.inc(1);
     };
-    let reports = Arc::clone(&assembly.engine)
-        .run_all(starts, options.concurrency, &cancel, ended)
-        .await;
+    let engine = Arc::clone(&assembly.engine);
+    let reports = engine.run_all(jobs, concurrency, &cancel, ended).await;
     bar.finish_and_clear();
     listener.abort();
+    Ok((reports, cancel.is_cancelled()))
+}
 
-    let facts = Facts {
-        checked,
-        assembly: &assembly,
-        records: &records,
-        gold: gold.as_ref(),
-        wall: started.elapsed(),
-        concurrency: options.concurrency,
-    };
-    let results = Results::new(&facts, &reports);
+/// Tells what came of it, in the forms that were asked for.
+pub(crate) fn tell(
+    facts: &Facts<'_>,
+    reports: &[Report],
+    told: &Told,
+    output: Output,
+    cancelled: bool,
+) -> Result<Exit, Problem> {
+    let results = Results::new(facts, reports);
     let text = serde_json::to_string_pretty(&results).map_err(Problem::failed)?;
-    if let Some(path) = &args.out {
+    if let Some(path) = &told.out {
         std::fs::write(path, format!("{}\n", text::json(&text)))
             .map_err(|e| Problem::failed(format!("cannot write `{}`: {e}", path.display())))?;
     }
@@ -136,14 +209,14 @@ async fn go(
         true => screen::json(&text),
         false => screen::result(&report::render(&results, screen::colours())),
     }
-    if let Some(task) = &args.show {
+    if let Some(task) = &told.show {
         match reports.iter().find(|report| report.task == *task) {
             Some(report) if !output.json => screen::result(&timeline::render(report)),
             Some(_) => {}
             None => screen::note(&format!("no record `{task}` was run, so it is not shown")),
         }
     }
-    let exit = exit(&results, cancel.is_cancelled());
+    let exit = exit(&results, cancelled);
     if exit != Exit::Done {
         screen::note(&ending(&results, exit));
     }

@@ -24,12 +24,14 @@ use hotcell_runtime::{
     Tape, ToolPlugin,
 };
 use hotcell_store::Digest;
-use hotcell_workflow::engine::{self, Engine};
+use hotcell_store::journal::Journal;
+use hotcell_workflow::engine::{self, Durable, Engine};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::build;
 use crate::command::{Exit, Problem, WorkflowArgs};
+use crate::definition::{Definition, FilesUsed, Pinned};
 use crate::folders;
 use crate::manifest::endpoint::choose;
 use crate::manifest::host::{ApiKey, Model, Provider};
@@ -37,6 +39,7 @@ use crate::manifest::records::Record;
 use crate::manifest::workflow::{Role, Workflow};
 use crate::manifest::{Checked, Files, problem};
 use crate::screen;
+use crate::state::{State, clock};
 
 /// Reads and checks the files a workflow consists of, `--model` included.
 pub(crate) fn read(args: &WorkflowArgs) -> Result<Checked, Problem> {
@@ -66,7 +69,8 @@ pub(crate) struct Assembly {
     /// Components that had to be compiled.
     pub(crate) compiled: u64,
     /// Keeps the sandbox alive.
-    _runtime: Runtime,
+    #[expect(dead_code, reason = "it lives as long as this")]
+    runtime: Runtime,
 }
 
 /// A model that the run may call.
@@ -84,15 +88,27 @@ pub(crate) struct Options {
     /// Runs at once.
     pub(crate) concurrency: usize,
     /// Where compiled components are kept.
-    pub(crate) state: PathBuf,
+    pub(crate) cache: PathBuf,
+    /// Where runs are kept; none if they are not.
+    pub(crate) keep: Option<Keep>,
+    /// What a run that goes on is made of.
+    pub(crate) pinned: Option<Definition>,
     /// Where to write what guests were handed.
     pub(crate) tape: Option<PathBuf>,
+}
+
+/// Where runs are kept.
+pub(crate) struct Keep {
+    pub(crate) state: State,
+    pub(crate) journal: Journal,
+    pub(crate) files: FilesUsed,
 }
 
 /// Builds, loads and connects everything.
 pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Assembly, Problem> {
     install_ring();
-    let policy = lend(checked, &options.state)?;
+    let state = options.keep.as_ref().map(|keep| keep.state.dir());
+    let policy = lend(checked, &options.cache, state)?;
     let workflow = &checked.workflow;
     let aliases = granted_aliases(checked);
     let models: BTreeMap<&String, &Model> = checked
@@ -110,41 +126,26 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
     sources.extend(models.values().filter_map(|model| plugin_of(model)));
     let components = components(&sources)?;
 
-    let cells = u32::try_from(options.concurrency)
-        .unwrap_or(u32::MAX)
-        .clamp(1, 10_000);
-    let settings = Settings {
-        cells,
-        nested_cells: cells.saturating_mul(2).clamp(16, 1024),
-        // A batch is not shed by its own width: the operator has said how many.
-        room: Room {
-            concurrency: cells.max(Room::default().concurrency),
-            queue: cells.max(Room::default().queue),
-        },
-        artifacts: Some(options.state.join("artifacts")),
-        compiler: Compiler::Child(this_program()?),
-        ..Settings::default()
-    };
-    let runtime = Runtime::new(&settings).map_err(|error| {
-        let help = match &error {
-            StartError::Engine(_) => "cells reserve address space: lower `--concurrency`",
-            StartError::Machine(shortage) => shortage.change(),
-            StartError::Variable(_) => "unset it",
-            StartError::Artifacts(_) => "name another folder with `--state`",
-        };
-        let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
-        let why = why.unwrap_or_default();
-        Problem::new(Exit::Failed, miette::miette!(help = help, "{error}{why}"))
-    })?;
+    let runtime = sandbox(options)?;
     let cells = runtime.cells(tape(options.tape.as_deref())?);
 
     let mut plugins = BTreeMap::new();
+    let mut pins = BTreeMap::new();
     for (name, declared) in &workflow.plugins {
         let path = component_of(&components, &declared.source);
         let config = Value::Object(declared.config.clone()).to_string();
-        let plugin = load(&runtime, path, declared.limits, &config)?;
+        let bytes = read_component(path)?;
+        let plugin = load(&runtime, path, &bytes, declared.limits, &config)?;
         expect_name(name, &plugin.manifest.name, path)?;
         plugins.insert(name.clone(), plugin);
+        if let Some(keep) = &options.keep {
+            let pinned = Pinned {
+                digest: keep.state.keep(&bytes)?.hex(),
+                config,
+                limits: declared.limits,
+            };
+            pins.insert(name.clone(), pinned);
+        }
     }
     for role in &workflow.roles {
         if let Some(plugin) = plugins.get(&role.named.name) {
@@ -162,7 +163,10 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
                 let path = component_of(&components, source);
                 let plugin = match solvers.get(path) {
                     Some(plugin) => Arc::clone(plugin),
-                    None => load(&runtime, path, Limits::default(), "{}")?,
+                    None => {
+                        let bytes = read_component(path)?;
+                        load(&runtime, path, &bytes, Limits::default(), "{}")?
+                    }
                 };
                 let name = plugin.manifest.name.clone();
                 expect_kind(
@@ -197,32 +201,111 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         .chain(solvers.values())
         .map(Arc::clone)
         .collect();
-    let engine = Engine::new(
-        workflow.plan.clone(),
-        cells,
-        broker,
-        plugins,
-        "local".to_owned(),
-    )
-    .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
+    let definition = match &options.pinned {
+        Some(definition) => definition.clone(),
+        None => {
+            let tools = workflow.tools.iter().map(|tool| tool.name.clone());
+            let files = options.keep.as_ref().map(|keep| keep.files.clone());
+            Definition::new(
+                workflow.plan.clone(),
+                pins,
+                tools.collect(),
+                files.unwrap_or_default(),
+            )
+        }
+    };
+    let plan = definition.plan.clone();
+    let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
+        .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
     let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
     let engine = match !in_use.is_empty() && in_use.iter().all(simulated) {
         true => engine.simulated(),
         false => engine,
+    };
+    let engine = match &options.keep {
+        None => engine,
+        Some(keep) => engine.durable(Durable {
+            journal: keep.journal.clone(),
+            clock: clock(),
+            definition: definition.text()?.into(),
+        }),
     };
     Ok(Assembly {
         engine: Arc::new(engine),
         plugins: all,
         models: in_use,
         compiled: runtime.compiled(),
-        _runtime: runtime,
+        runtime,
+    })
+}
+
+/// An engine that only replays: no models, no tools, no grants, no network.
+pub(crate) fn assemble_offline(
+    definition: &Definition,
+    state: &State,
+    cache: &Path,
+) -> Result<(Engine, Runtime), Problem> {
+    let options = Options {
+        concurrency: 1,
+        cache: cache.to_owned(),
+        keep: None,
+        pinned: None,
+        tape: None,
+    };
+    let runtime = sandbox(&options)?;
+    let mut plugins = BTreeMap::new();
+    for (name, pinned) in &definition.plugins {
+        let path = state.component(&pinned.digest);
+        let bytes = state.bytes(&pinned.digest)?;
+        let plugin = load(&runtime, &path, &bytes, pinned.limits, &pinned.config)?;
+        plugins.insert(name.clone(), plugin);
+    }
+    let broker =
+        Broker::new(Policy::default(), BTreeMap::new(), Vec::new()).map_err(Problem::failed)?;
+    let (plan, cells) = (definition.plan.clone(), runtime.cells(None));
+    let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
+        .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
+    Ok((engine, runtime))
+}
+
+fn sandbox(options: &Options) -> Result<Runtime, Problem> {
+    let cells = u32::try_from(options.concurrency)
+        .unwrap_or(u32::MAX)
+        .clamp(1, 10_000);
+    let settings = Settings {
+        cells,
+        nested_cells: cells.saturating_mul(2).clamp(16, 1024),
+        // A batch is not shed by its own width: the operator has said how many.
+        room: Room {
+            concurrency: cells.max(Room::default().concurrency),
+            queue: cells.max(Room::default().queue),
+        },
+        artifacts: Some(options.cache.join("artifacts")),
+        compiler: Compiler::Child(this_program()?),
+        ..Settings::default()
+    };
+    Runtime::new(&settings).map_err(|error| {
+        let help = match &error {
+            StartError::Engine(_) => "cells reserve address space: lower `--concurrency`",
+            StartError::Machine(shortage) => shortage.change(),
+            StartError::Variable(_) => "unset it",
+            StartError::Artifacts(_) => "name another folder with `--cache`",
+        };
+        let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+        let why = why.unwrap_or_default();
+        Problem::new(Exit::Failed, miette::miette!(help = help, "{error}{why}"))
     })
 }
 
 /// The policy, with its folders where they really are. Refuses to lend what the
 /// host itself lives on.
-pub(crate) fn lend(checked: &Checked, state: &Path) -> Result<Policy, Problem> {
-    folders::lend(checked, state, home().as_deref())
+pub(crate) fn lend(
+    checked: &Checked,
+    cache: &Path,
+    state: Option<&Path>,
+) -> Result<Policy, Problem> {
+    let own: Vec<&Path> = [Some(cache), state].into_iter().flatten().collect();
+    folders::lend(checked, &own, home().as_deref())
         .map_err(|problems| Problem::new(Exit::Files, problems))
 }
 
@@ -353,16 +436,12 @@ pub(crate) fn not_a_plugin(path: &Path, error: &LoadError) -> Problem {
 fn load(
     runtime: &Runtime,
     path: &Path,
+    bytes: &[u8],
     limits: Limits,
     config: &str,
 ) -> Result<Arc<Plugin>, Problem> {
-    let bytes = read_component(path)?;
-    screen::detail(&format!(
-        "loading {} {}",
-        path.display(),
-        Digest::of(&bytes)
-    ));
-    let plugin = runtime.load(&bytes, limits, config);
+    screen::detail(&format!("loading {} {}", path.display(), Digest::of(bytes)));
+    let plugin = runtime.load(bytes, limits, config);
     plugin
         .map(Arc::new)
         .map_err(|error| not_a_plugin(path, &error))
@@ -529,10 +608,15 @@ fn tape(path: Option<&Path>) -> Result<Option<Tape>, Problem> {
     Ok(Some(Tape::new(Box::new(file))))
 }
 
+/// An id for a run or for many that are started together.
+pub(crate) fn new_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
 /// A record as the engine takes it: with a run id and a moment.
 pub(crate) fn start_record(record: &Record) -> engine::Record {
     engine::Record {
-        run: uuid::Uuid::now_v7().to_string(),
+        run: new_id(),
         task: record.id.clone(),
         input: record.value.to_string(),
         now_unix_ms: now_unix_ms(),
@@ -555,15 +639,26 @@ pub(crate) fn now_unix_ms() -> u64 {
 }
 
 /// Where compiled components are kept when nobody says: the user's cache.
-#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
+pub(crate) fn default_cache() -> PathBuf {
+    folder("HOTCELL_CACHE", "XDG_CACHE_HOME", ".cache")
+}
+
+/// Where runs are kept when nobody says.
 pub(crate) fn default_state() -> PathBuf {
+    folder("HOTCELL_STATE", "XDG_STATE_HOME", ".local/state")
+}
+
+/// A folder of the user's: the one that `own` names, else ours in the one that
+/// `base` names, else in the home folder.
+#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
+fn folder(own: &str, base: &str, at_home: &str) -> PathBuf {
     let from = |name: &str| {
         std::env::var_os(name)
             .filter(|v| !v.is_empty())
             .map(PathBuf::from)
     };
-    from("HOTCELL_STATE")
-        .or_else(|| Some(from("XDG_CACHE_HOME")?.join("hotcell")))
-        .or_else(|| Some(from("HOME")?.join(".cache").join("hotcell")))
+    from(own)
+        .or_else(|| Some(from(base)?.join("hotcell")))
+        .or_else(|| Some(from("HOME")?.join(at_home).join("hotcell")))
         .unwrap_or_else(|| PathBuf::from(".hotcell"))
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use clap::Args;
 use hotcell_runtime::manifest::Limits;
 use hotcell_runtime::warm_calls;
+use hotcell_workflow::engine::Job;
 use serde::Serialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -74,7 +75,7 @@ async fn measure(args: &StepArgs, bytes: &[u8]) -> Result<Step, String> {
         }
     }
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let records = (0..count).map(|_| record()).collect();
+    let records = (0..count).map(|_| Job::Run(record())).collect();
     let started = Instant::now();
     engine
         .run_all(records, processors, &CancellationToken::new(), |_| {})

@@ -1,6 +1,7 @@
 //! What the journal knows of one attempt, read back and checked.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::Value;
 use store::journal::{Entry, Record};
@@ -10,6 +11,7 @@ use super::record::{
     Refused, Resolution, Resolved, Unrecorded, Version, body, key,
 };
 use crate::llm::Request;
+use crate::meter::{Effect, Meter};
 use crate::tool::EffectKind;
 use crate::{Capability, store};
 
@@ -138,6 +140,32 @@ impl Known {
     /// Whether something was not recorded: see [`super::AttemptLog::opaque`].
     pub fn opaque(&self) -> bool {
         self.opaque
+    }
+
+    /// Puts the effects of an attempt that ended before into the meter, as they
+    /// were. `plugin` made them.
+    pub fn tell(&self, plugin: &str, meter: &Meter) {
+        for call in self.calls.values() {
+            let (Some(intent), Some(CallEnd::Made(outcome))) = (&call.intent, &call.end) else {
+                continue;
+            };
+            let spent = outcome.spent;
+            meter.effect(Effect {
+                plugin: plugin.to_owned(),
+                step: intent.step.clone(),
+                attempt: intent.attempt,
+                sequence: intent.sequence,
+                capability: intent.ask.capability(),
+                resource: intent.ask.resource().to_owned(),
+                outcome: outcome.answer.outcome(),
+                origin: outcome.origin,
+                usage: spent.usage,
+                usage_estimated: spent.usage_estimated,
+                cost_micros: spent.cost_micros,
+                took: Duration::from_micros(spent.took_micros),
+                simulated_time: spent.simulated_time,
+            });
+        }
     }
 
     /// Whether the journal has nothing of the attempt.

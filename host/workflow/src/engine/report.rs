@@ -1,14 +1,18 @@
 //! How a run went, for people and programs.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hotcell_runtime::broker::meter::{Meter, Records};
+use hotcell_runtime::broker::recall::{Halt, Known};
 use hotcell_runtime::broker::text;
 use hotcell_runtime::task::{Finding, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Record;
+use super::history::Halted;
 use crate::machine::{Answer, Audit, Outcome, Stop, What, status};
 
 /// One try of a step, and what was said about it.
@@ -35,7 +39,8 @@ pub struct Report {
     pub task: String,
     /// `success`, `partial_success`, `fallback`, `validation_failed`,
     /// `pending_human_review`, `budget_exceeded`, `timeout`, `failure`,
-    /// `cancelled`.
+    /// `cancelled`; of a run that has not ended `running`, `in_doubt`,
+    /// `interrupted`, `diverged`.
     pub status: &'static str,
     /// What came out.
     pub output: Option<Value>,
@@ -112,14 +117,38 @@ pub(super) fn sentence(findings: &[Finding]) -> String {
     text::shorten(said.trim(), text::LINE)
 }
 
+/// The status of a run that cannot go on for now.
+pub(super) fn halt_status(halt: &Halt) -> &'static str {
+    match halt {
+        Halt::Doubt { .. } => "in_doubt",
+        Halt::Diverged { .. } => "diverged",
+        Halt::Storage { .. } => "interrupted",
+    }
+}
+
 /// What has been written down during a run.
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) attempts: Vec<Attempt>,
     pub(super) audit: Vec<Audit>,
+    /// Who was asked, by step and attempt.
+    pub(super) asked: BTreeMap<(String, u32), Arc<str>>,
 }
 
 impl Notes {
+    /// Puts what attempts did before into the meter, except for these.
+    pub(super) fn tell(
+        &self,
+        known: &BTreeMap<(String, u32), Known>,
+        except: &BTreeSet<(String, u32)>,
+        meter: &Meter,
+    ) {
+        for (key, known) in known.iter().filter(|(key, _)| !except.contains(*key)) {
+            let plugin = self.asked.get(key).map_or("", |plugin| plugin);
+            known.tell(plugin, meter);
+        }
+    }
+
     /// Writes down what a try or a gate said.
     pub(super) fn event(&mut self, what: &What) {
         match what {
@@ -168,6 +197,49 @@ impl Notes {
         }
     }
 
+    /// The report of a run that cannot go on for now.
+    pub(super) fn halted(
+        self,
+        record: Record,
+        halt: &Halt,
+        meter: &Meter,
+        wall: Duration,
+    ) -> Report {
+        let step = match halt {
+            Halt::Doubt { step, .. } | Halt::Diverged { step, .. } => step.clone(),
+            Halt::Storage { .. } => String::new(),
+        };
+        let trouble = Trouble {
+            step,
+            code: halt.code().to_owned(),
+            message: halt.to_string(),
+        };
+        let ended = (halt_status(halt), None, Some(trouble));
+        self.finish(record, ended, meter, wall, 0)
+    }
+
+    /// The report of a run that has not ended.
+    pub(super) fn unfinished(
+        self,
+        record: Record,
+        halted: Option<&Halted>,
+        meter: &Meter,
+        wall: Duration,
+    ) -> Report {
+        let status = match halted.map(|halted| halted.code.as_str()) {
+            Some("halted.in-doubt") => "in_doubt",
+            Some("halted.diverged") => "diverged",
+            Some(_) => "interrupted",
+            None => "running",
+        };
+        let trouble = halted.map(|halted| Trouble {
+            step: String::new(),
+            code: halted.code.clone(),
+            message: halted.message.clone(),
+        });
+        self.finish(record, (status, None, trouble), meter, wall, 0)
+    }
+
     /// The report of a run that took so long: on the wall, and on its own clock.
     pub(super) fn report(
         self,
@@ -182,6 +254,18 @@ impl Notes {
             Ok(done) => (serde_json::from_str(&done.output.value).ok(), None),
             Err(stop) => (None, Trouble::of(stop)),
         };
+        let ended = (status, output, error);
+        self.finish(record, ended, meter, wall, clock_micros)
+    }
+
+    fn finish(
+        self,
+        record: Record,
+        (status, output, error): (&'static str, Option<Value>, Option<Trouble>),
+        meter: &Meter,
+        wall: Duration,
+        clock_micros: u64,
+    ) -> Report {
         let wall_micros = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         Report {
             run: record.run,

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use hotcell_runtime::broker::Caller;
 use hotcell_runtime::broker::meter::Meter;
-use hotcell_runtime::broker::recall::AttemptLog;
+use hotcell_runtime::broker::recall::{AttemptLog, Halt};
 use hotcell_runtime::task::{Finding, Output, Task, Verdict};
 use hotcell_runtime::{End, Plugin};
 use tokio::time::Instant;
@@ -35,12 +35,18 @@ struct Call {
     step: String,
     attempt: u32,
     timeout: Option<Duration>,
+    /// What the journal has of it, and where to write.
+    log: AttemptLog,
 }
 
 impl Scene<'_> {
     /// Does one thing and says what happened. None for what happens at once.
-    pub(super) async fn perform(&self, action: Action) -> Option<What> {
-        match action {
+    pub(super) async fn perform(
+        &self,
+        action: Action,
+        log: AttemptLog,
+    ) -> Result<Option<What>, Halt> {
+        Ok(match action {
             Action::Invoke {
                 path,
                 attempt,
@@ -54,9 +60,10 @@ impl Scene<'_> {
                     path,
                     attempt,
                     timeout: timeout_ms.map(Duration::from_millis),
+                    log,
                 };
                 let started = Instant::now();
-                let answer = self.guarded(&call, &agent, ask, breaker).await;
+                let answer = self.guarded(&call, &agent, ask, breaker).await?;
                 let used = self.used(&call, started);
                 Some(What::Answered {
                     path: call.path,
@@ -78,9 +85,10 @@ impl Scene<'_> {
                     path,
                     attempt,
                     timeout: None,
+                    log,
                 };
                 let started = Instant::now();
-                let judgement = self.judge(&call, &validator, task, output).await;
+                let judgement = self.judge(&call, &validator, task, output).await?;
                 let used = self.used(&call, started);
                 Some(What::Judged {
                     path: call.path,
@@ -109,7 +117,7 @@ impl Scene<'_> {
             Action::Keep { .. } | Action::Stop { .. } | Action::Audit(_) | Action::Finish(_) => {
                 None
             }
-        }
+        })
     }
 
     /// A try, unless the breaker is open.
@@ -119,49 +127,52 @@ impl Scene<'_> {
         agent: &str,
         ask: Ask,
         settings: breaker::Settings,
-    ) -> Answer {
+    ) -> Result<Answer, Halt> {
         let admission = self.engine.breakers.admit(agent, settings);
         if let Admission::Refused { wait_ms } = admission {
             let text = match wait_ms {
                 0 => format!("`{agent}` failed again and again; one call sees whether it is back"),
                 ms => format!("`{agent}` failed again and again; it is left alone for {ms} ms"),
             };
-            return Answer::Fault(Fault::new("breaker-open", text));
+            return Ok(Answer::Fault(Fault::new("breaker-open", text)));
         }
         // Whoever gives this call up must not leave a probe out for ever.
         let mut told = self.engine.breakers.telling(agent, admission);
-        let answer = self.invoke(call, agent, ask).await;
+        let answer = self.invoke(call, agent, ask).await?;
         let code = match &answer {
             Answer::Output(_) | Answer::Decision(_) => "ok",
             Answer::OffSchema(_) => "off-schema",
             Answer::Fault(fault) => &fault.code,
         };
         told.health = Health::of(code);
-        answer
+        Ok(answer)
     }
 
-    async fn invoke(&self, call: &Call, agent: &str, ask: Ask) -> Answer {
+    async fn invoke(&self, call: &Call, agent: &str, ask: Ask) -> Result<Answer, Halt> {
         let engine = self.engine;
         let Some(loaded) = engine.plugins.get(agent) else {
-            return Answer::Fault(missing());
+            return Ok(Answer::Fault(missing()));
         };
         let plugin = &loaded.plugin;
         let caller = self.caller(plugin, call);
         let task = match ask {
             Ask::Decide(ballots) => {
                 let decide = engine.cells.decide(plugin, &engine.broker, caller, ballots);
-                return match decide.await {
+                return Ok(match decide.await {
                     End::Done(decision) => Answer::Decision(decision),
+                    End::Halted(halt) => return Err(halt),
                     end => Answer::Fault(fault(&end)),
-                };
+                });
             }
             Ask::Run(task) => task,
         };
         // A record that the agent cannot work on does not cost a cell.
         if let Err(findings) = loaded.input.check(&task.input) {
-            return Answer::Fault(unfit(&findings));
+            return Ok(Answer::Fault(unfit(&findings)));
         }
-        match engine.cells.run(plugin, &engine.broker, caller, task).await {
+        let run = engine.cells.run(plugin, &engine.broker, caller, task);
+        Ok(match run.await {
+            End::Halted(halt) => return Err(halt),
             End::Done(output) => match loaded.output.check(&output.value) {
                 // The value goes on as one canonical text.
                 Ok(value) => Answer::Output(Output {
@@ -171,7 +182,7 @@ impl Scene<'_> {
                 Err(findings) => Answer::OffSchema(findings),
             },
             end => Answer::Fault(fault(&end)),
-        }
+        })
     }
 
     async fn judge(
@@ -180,18 +191,21 @@ impl Scene<'_> {
         validator: &str,
         task: Task,
         output: Output,
-    ) -> Result<Verdict, Fault> {
+    ) -> Result<Result<Verdict, Fault>, Halt> {
         let engine = self.engine;
-        let loaded = engine.plugins.get(validator).ok_or_else(missing)?;
+        let Some(loaded) = engine.plugins.get(validator) else {
+            return Ok(Err(missing()));
+        };
         let plugin = &loaded.plugin;
         let caller = self.caller(plugin, call);
         let check = engine
             .cells
             .check(plugin, &engine.broker, caller, task, output);
-        match check.await {
+        Ok(match check.await {
             End::Done(verdict) => Ok(verdict),
+            End::Halted(halt) => return Err(halt),
             end => Err(fault(&end)),
-        }
+        })
     }
 
     /// What a call took: on the wall, and what simulated calls say they took.
@@ -221,7 +235,7 @@ impl Scene<'_> {
             sequence: Arc::new(AtomicU32::new(0)),
             depth: 0,
             parent: None,
-            log: AttemptLog::off(),
+            log: call.log.clone(),
         }
     }
 }
@@ -246,16 +260,11 @@ fn fault<T>(end: &End<T>) -> Fault {
         End::Saturated => "too many calls of the plugin wait already",
         End::Deadline => "the plugin's time was up",
         End::Cancelled => "the run was cancelled",
-        End::Halted(_) => "the attempt cannot go on with the journal as it is",
-        End::Done(_) | End::Failed(_) | End::Trap(_) | End::Host(_) => "",
+        End::Done(_) | End::Failed(_) | End::Trap(_) | End::Host(_) | End::Halted(_) => "",
     });
-    let message = match end {
-        End::Halted(halt) => halt.to_string(),
-        _ => message.to_owned(),
-    };
     Fault {
         code: Cow::Borrowed(end.code()),
-        message,
+        message: message.to_owned(),
         retry_after_ms: None,
     }
 }

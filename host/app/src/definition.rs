@@ -1,0 +1,150 @@
+//! What a run is made of, in the form that its journal keeps: the checked plan,
+//! each plugin by its digest with its configuration and limits, and where the
+//! files were that say which models and grants there are today.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use hotcell_runtime::manifest::Limits;
+use hotcell_workflow::engine::history::History;
+use hotcell_workflow::plan::Plan;
+use serde::{Deserialize, Serialize};
+
+use crate::command::{Problem, WorkflowArgs};
+use crate::manifest::Checked;
+use crate::manifest::reader::Named;
+use crate::manifest::workflow::Plugin;
+use crate::state::State;
+
+/// The form. A greater number is not read.
+const FORMAT: u32 = 1;
+
+/// What a run is made of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Definition {
+    format: u32,
+    pub(crate) plan: Plan,
+    /// By name.
+    pub(crate) plugins: BTreeMap<String, Pinned>,
+    /// Which of them offer tools.
+    pub(crate) tools: Vec<String>,
+    pub(crate) files: FilesUsed,
+}
+
+/// A plugin as it was when the run began.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pinned {
+    /// SHA-256 of the component, in hex.
+    pub(crate) digest: String,
+    /// Its configuration (JSON text).
+    pub(crate) config: String,
+    pub(crate) limits: Limits,
+}
+
+/// Where models and grants are looked up when a run goes on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FilesUsed {
+    pub(crate) workflow: PathBuf,
+    pub(crate) host: Option<PathBuf>,
+    pub(crate) policy: Option<PathBuf>,
+    pub(crate) model: Option<String>,
+    pub(crate) price: Option<String>,
+}
+
+impl Definition {
+    pub(crate) fn new(
+        plan: Plan,
+        plugins: BTreeMap<String, Pinned>,
+        tools: Vec<String>,
+        files: FilesUsed,
+    ) -> Definition {
+        Definition {
+            format: FORMAT,
+            plan,
+            plugins,
+            tools,
+            files,
+        }
+    }
+
+    /// The definition of a run.
+    pub(crate) fn of(history: &History) -> Result<Definition, Problem> {
+        Definition::parse(&history.begun.definition)
+    }
+
+    pub(crate) fn parse(text: &str) -> Result<Definition, Problem> {
+        let refuse = |why: String| Problem::failed(format!("what the run is made of: {why}"));
+        let definition: Definition =
+            serde_json::from_str(text).map_err(|error| refuse(error.to_string()))?;
+        match definition.format {
+            FORMAT => Ok(definition),
+            other => Err(refuse(format!(
+                "written as format {other}; this Hotcell reads {FORMAT}"
+            ))),
+        }
+    }
+
+    pub(crate) fn text(&self) -> Result<String, Problem> {
+        serde_json::to_string(self).map_err(Problem::failed)
+    }
+}
+
+impl FilesUsed {
+    /// What was named on the command line, found again from any folder.
+    pub(crate) fn of(args: &WorkflowArgs) -> FilesUsed {
+        let whole = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+        FilesUsed {
+            workflow: whole(&args.workflow),
+            host: args.host.as_ref().map(whole),
+            policy: args.policy.as_ref().map(whole),
+            model: args.model.clone(),
+            price: args.price.clone(),
+        }
+    }
+
+    pub(crate) fn args(&self) -> WorkflowArgs {
+        WorkflowArgs {
+            workflow: self.workflow.clone(),
+            host: self.host.clone(),
+            policy: self.policy.clone(),
+            model: self.model.clone(),
+            price: self.price.clone(),
+        }
+    }
+}
+
+impl Definition {
+    /// The files of today with the plugins of then.
+    pub(crate) fn pin(&self, mut checked: Checked, state: &State) -> Result<Checked, Problem> {
+        let spot = checked
+            .workflow
+            .plugins
+            .values()
+            .next()
+            .map(|plugin| plugin.named.spot.clone());
+        let Some(spot) = spot else {
+            return Err(Problem::failed("the workflow names no plugin any more"));
+        };
+        let named = |name: &String| Named {
+            name: name.clone(),
+            spot: spot.clone(),
+        };
+        let mut plugins = BTreeMap::new();
+        for (name, pinned) in &self.plugins {
+            let config = serde_json::from_str(&pinned.config).map_err(Problem::failed)?;
+            let plugin = Plugin {
+                named: named(name),
+                source: state.component(&pinned.digest),
+                config,
+                limits: pinned.limits,
+            };
+            plugins.insert(name.clone(), plugin);
+        }
+        checked.workflow.plugins = plugins;
+        checked.workflow.tools = self.tools.iter().map(named).collect();
+        Ok(checked)
+    }
+}

@@ -1,0 +1,333 @@
+//! The loop of one run: ask the machine, write down, do, tell the machine.
+//!
+//! What happened is durable, together with what an auditor reads of it, before
+//! anything that follows from it is done. So a run can be cut off anywhere: fed
+//! with the events that are there, the machine asks for exactly what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::{AbortHandle, Abortable};
+use futures::stream::{FuturesUnordered, StreamExt};
+use hotcell_runtime::broker::recall::{AttemptLog, Halt, Known};
+use hotcell_runtime::broker::store::journal::{Entry, RunLog};
+use tokio::time::Instant;
+
+use super::Durable;
+use super::history::{AUDIT, ENDED, EVENT, Ending};
+use super::progress::Progress;
+use super::report::Notes;
+use super::scene::Scene;
+use crate::machine::event::within;
+use crate::machine::{
+    self, Action, Answer, Audit, Event, Fault, Outcome, Path, Run, Stop, What, status,
+};
+
+/// The journal's side of one run.
+pub(super) struct Book<'a> {
+    pub(super) durable: &'a Durable,
+    pub(super) log: RunLog,
+    /// Written with the next event: how a new run begins.
+    pub(super) first: Vec<Entry>,
+}
+
+/// What is there of a run before it goes on.
+#[derive(Default)]
+pub(super) struct Past {
+    pub(super) events: Vec<Event>,
+    /// What attempts did that have not ended.
+    pub(super) known: BTreeMap<(String, u32), Known>,
+}
+
+/// What the machine waits for.
+#[derive(Default)]
+struct Open(Vec<Action>);
+
+impl Open {
+    /// What this event answers is no longer waited for.
+    fn happened(&mut self, what: &What) {
+        let answers = |action: &Action| match (what, action) {
+            (What::Answered { path, .. }, Action::Invoke { path: at, .. })
+            | (What::Judged { path, .. }, Action::Judge { path: at, .. })
+            | (What::Looked { path, .. }, Action::Look { path: at, .. }) => path == at,
+            (
+                What::Elapsed { path, timer },
+                Action::Wait {
+                    path: at,
+                    timer: its,
+                    ..
+                },
+            ) => path == at && timer == its,
+            _ => false,
+        };
+        if let Some(at) = self.0.iter().position(answers) {
+            self.0.remove(at);
+        }
+    }
+
+    fn add(&mut self, action: Action) {
+        match &action {
+            Action::Stop { path } => self
+                .0
+                .retain(|it| !it.path().is_some_and(|at| within(at, path))),
+            action if action.path().is_some() => self.0.push(action.clone()),
+            _ => {}
+        }
+    }
+}
+
+/// Brings a run to where its past left it: what is still to be done, and its end
+/// if it has come to one.
+pub(super) fn feed(
+    run: &mut Run,
+    events: &[Event],
+    notes: &mut Notes,
+) -> (Vec<Action>, Option<Outcome>) {
+    let mut open = Open::default();
+    let mut outcome = None;
+    for event in events {
+        notes.event(&event.what);
+        open.happened(&event.what);
+        for action in machine::step(run, event.clone()) {
+            match action {
+                Action::Finish(end) => outcome = Some(end),
+                Action::Audit(audit) => notes.audit.push(audit),
+                action => {
+                    if let Some((key, plugin)) = key(&action) {
+                        notes.asked.insert(key, plugin);
+                    }
+                    open.add(action);
+                }
+            }
+        }
+    }
+    (open.0, outcome)
+}
+
+/// Under which step and attempt the journal has what this does, and who does it.
+pub(super) fn key(action: &Action) -> Option<((String, u32), Arc<str>)> {
+    match action {
+        Action::Invoke {
+            path,
+            attempt,
+            agent,
+            ..
+        } => Some(((path.to_string(), *attempt), Arc::clone(agent))),
+        Action::Judge {
+            path,
+            attempt,
+            validator,
+            ..
+        } => {
+            let step = format!("{path}/{validator}");
+            Some(((step, *attempt), Arc::clone(validator)))
+        }
+        _ => None,
+    }
+}
+
+impl Scene<'_> {
+    /// From where the past ends to the run's end. What can be done side by side
+    /// is.
+    pub(super) async fn drive(
+        &self,
+        run: &mut Run,
+        past: &Past,
+        mut book: Option<Book<'_>>,
+        seed: u64,
+        notes: &mut Notes,
+    ) -> Result<Outcome, Halt> {
+        let began = Instant::now();
+        // Time in which no host was up does not count.
+        let before_ms = past.events.last().map_or(0, |event| event.at_ms);
+        let mut under_way = FuturesUnordered::new();
+        let mut handles: Vec<(Path, AbortHandle)> = Vec::new();
+        let (open, outcome) = feed(run, &past.events, notes);
+        // What attempts that have ended did; the others tell it themselves.
+        let going_on: BTreeSet<_> = open.iter().filter_map(key).map(|(key, _)| key).collect();
+        notes.tell(&past.known, &going_on, self.meter);
+        if let Some(outcome) = outcome {
+            return Ok(outcome);
+        }
+        let mut next = match past.events.is_empty() {
+            true => Some(What::Started { seed }),
+            false => None,
+        };
+        let mut actions = open;
+        loop {
+            if let Some(what) = next.take() {
+                let spent = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let event = Event {
+                    at_ms: before_ms.saturating_add(spent),
+                    what,
+                };
+                notes.event(&event.what);
+                self.tell(&event.what);
+                actions = machine::step(run, event.clone());
+                self.write(&mut book, &event, &actions).await?;
+            }
+            for action in actions.drain(..) {
+                match action {
+                    Action::Finish(outcome) => return Ok(outcome),
+                    Action::Audit(audit) => {
+                        self.tell_audit(&audit);
+                        notes.audit.push(audit);
+                    }
+                    Action::Keep { key, output, ttl_s } => {
+                        let now = self.record.now_unix_ms;
+                        let until = now.saturating_add(ttl_s.saturating_mul(1_000));
+                        self.engine.keep(key, output, until);
+                    }
+                    Action::Stop { path } => handles.retain(|(at, handle)| {
+                        let stays = !within(at, &path);
+                        if !stays {
+                            handle.abort();
+                        }
+                        stays
+                    }),
+                    action => {
+                        self.tell_action(&action);
+                        let log = self.attempt_log(&action, past, book.as_ref());
+                        let (handle, registration) = AbortHandle::new_pair();
+                        if let Some(path) = action.path() {
+                            handles.push((path.clone(), handle));
+                        }
+                        let doing = self.perform(action, log);
+                        under_way.push(Abortable::new(doing, registration));
+                    }
+                }
+            }
+            next = loop {
+                tokio::select! {
+                    biased;
+                    () = self.cancel.cancelled() => break Some(What::Cancelled),
+                    () = tokio::time::sleep_until(self.deadline) => break Some(What::TimedOut),
+                    done = under_way.next() => match done {
+                        Some(Ok(Ok(Some(what)))) => break Some(what),
+                        Some(Ok(Err(halt))) => return Err(halt),
+                        // Given up.
+                        Some(_) => {}
+                        None => {
+                            let fault = Fault::new("host", "the run came to a standstill");
+                            return Ok(Err(Stop::fault("", fault)));
+                        }
+                    },
+                }
+            };
+            if handles.len() > 2 * under_way.len() + 16 {
+                handles.retain(|(_, handle)| !handle.is_aborted());
+            }
+        }
+    }
+
+    /// Writes down what happened and what an auditor reads of it, and the run's
+    /// end. Returns when that is durable.
+    async fn write(
+        &self,
+        book: &mut Option<Book<'_>>,
+        event: &Event,
+        actions: &[Action],
+    ) -> Result<(), Halt> {
+        let Some(book) = book else { return Ok(()) };
+        let now = (book.durable.clock)();
+        let mut entries = std::mem::take(&mut book.first);
+        entries.push(Entry::new(EVENT, now, event));
+        let mut end = None;
+        for action in actions {
+            match action {
+                Action::Audit(audit) => entries.push(Entry::new(AUDIT, now, audit)),
+                Action::Finish(outcome) => end = Some(outcome),
+                _ => {}
+            }
+        }
+        let written = match end {
+            None => book.log.append(entries).await,
+            Some(outcome) => {
+                let status = status(outcome);
+                let ending = Ending {
+                    status: status.to_owned(),
+                    outcome: outcome.clone(),
+                };
+                entries.push(Entry::new(ENDED, now, &ending));
+                book.log.end(status, entries).await
+            }
+        };
+        written.map(drop).map_err(|error| Halt::Storage {
+            code: error.code(),
+            message: error.to_string(),
+        })
+    }
+
+    /// The journal's side of what is to be done, with what it knows already.
+    fn attempt_log(&self, action: &Action, past: &Past, book: Option<&Book<'_>>) -> AttemptLog {
+        let Some(book) = book else {
+            return AttemptLog::off();
+        };
+        let Some((key, _)) = key(action) else {
+            return AttemptLog::off();
+        };
+        let known = past.known.get(&key).cloned().unwrap_or_default();
+        let clock = Arc::clone(&book.durable.clock);
+        AttemptLog::live(book.log.clone(), clock, known)
+    }
+
+    fn tell(&self, what: &What) {
+        let (path, attempt, code) = match what {
+            What::Answered {
+                path,
+                attempt,
+                answer: Answer::Fault(fault),
+                ..
+            } => (path, attempt, fault.code.to_string()),
+            What::Answered {
+                path,
+                attempt,
+                answer: Answer::OffSchema(_),
+                ..
+            } => (path, attempt, "off-schema".to_owned()),
+            _ => return,
+        };
+        self.engine.teller.tell(|| Progress::AttemptFailed {
+            run: self.record.run.clone(),
+            step: path.to_string(),
+            attempt: *attempt,
+            code,
+        });
+    }
+
+    fn tell_action(&self, action: &Action) {
+        if let Action::Invoke {
+            path,
+            attempt,
+            agent,
+            ..
+        } = action
+        {
+            self.engine.teller.tell(|| Progress::StepStarted {
+                run: self.record.run.clone(),
+                step: path.to_string(),
+                attempt: *attempt,
+                agent: agent.to_string(),
+            });
+        }
+    }
+
+    fn tell_audit(&self, audit: &Audit) {
+        let run = || self.record.run.clone();
+        self.engine.teller.tell(|| match audit {
+            Audit::Step { path, status, .. } => Progress::StepEnded {
+                run: run(),
+                step: path.to_string(),
+                status: status.to_string(),
+            },
+            Audit::Transition {
+                path, to, taken, ..
+            } => Progress::StateEntered {
+                run: run(),
+                step: path.to_string(),
+                state: to.to_string(),
+                taken: *taken,
+            },
+        });
+    }
+}

@@ -1,0 +1,226 @@
+//! A run as the journal has it. Pure: records in, what happened out.
+//!
+//! The machine's events are the run: fed to the machine again they bring it to
+//! where it was. What attempts did outside is in records of their own
+//! ([`hotcell_runtime::broker::recall`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hotcell_runtime::broker::recall::{BadRecord, Known};
+use hotcell_runtime::broker::store::journal::{Entry, Record};
+use serde::{Deserialize, Serialize};
+
+use crate::machine::event::within;
+use crate::machine::{self, Action, Audit, Event, Outcome, Run};
+use crate::plan::Plan;
+
+/// The kind of a run's first record.
+pub const BEGUN: &str = "run.begun";
+/// The kind of an event of the machine.
+pub const EVENT: &str = "event";
+/// The kind of an auditor's record.
+pub const AUDIT: &str = "audit";
+/// The kind of a run's last record.
+pub const ENDED: &str = "run.ended";
+/// The kind of a record that says why a run cannot go on for now.
+pub const HALTED: &str = "run.halted";
+
+/// The form of these records. One with a greater number is not read.
+const FORMAT: u32 = 1;
+
+/// How a run began.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Begun {
+    /// The form of the run's records.
+    pub format: u32,
+    /// What is run, in the words of whoever made the engine: enough to make it
+    /// again.
+    pub definition: String,
+    /// The record's id.
+    pub task: String,
+    /// The record (JSON text).
+    pub input: String,
+    /// The moment of the run.
+    pub now_unix_ms: u64,
+    /// What a fork gives steps instead of what they would be asked, by path.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub instead: BTreeMap<String, String>,
+    /// With which others it was started.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Batch>,
+    /// So many events are another run's, of which this one is a fork.
+    #[serde(default)]
+    pub inherited: u64,
+}
+
+/// Runs that were started together. None of them goes on before all are begun.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Batch {
+    /// The same for all of them.
+    pub id: String,
+    /// How many they are.
+    pub of: u64,
+}
+
+/// How a run ended.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// The status word.
+    pub status: String,
+    /// With what.
+    pub outcome: Outcome,
+}
+
+/// Why a run cannot go on for now.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Halted {
+    /// A stable word.
+    pub code: String,
+    /// A sentence.
+    pub message: String,
+}
+
+/// Where an event is in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its record's place in the run.
+    pub seq: u64,
+    /// When it was written down, milliseconds since 1970-01-01 UTC.
+    pub at_unix_ms: u64,
+}
+
+/// All that the journal has of a run.
+#[derive(Clone, Debug)]
+pub struct History {
+    /// How it began.
+    pub begun: Begun,
+    /// What happened.
+    pub events: Vec<Event>,
+    /// Where and when each of them was written down.
+    pub places: Vec<Place>,
+    /// What an auditor reads.
+    pub audit: Vec<Audit>,
+    /// How it ended, if it did.
+    pub ended: Option<Ending>,
+    /// Why it cannot go on, if it stopped there last.
+    pub halted: Option<Halted>,
+    /// What attempts did outside, by step and attempt.
+    pub known: BTreeMap<(String, u32), Known>,
+}
+
+/// Records that are not a run's.
+#[derive(Debug, thiserror::Error)]
+pub enum HistoryError {
+    /// One of them cannot be read.
+    #[error("record {seq} of kind `{kind}` cannot be read: {why}")]
+    Unreadable {
+        /// Its place.
+        seq: u64,
+        /// Its kind.
+        kind: String,
+        /// Why.
+        why: String,
+    },
+    /// One of an attempt's.
+    #[error(transparent)]
+    Attempt(#[from] BadRecord),
+    /// Written by a newer Hotcell.
+    #[error("the run's records have format {0}; this Hotcell reads up to {FORMAT}")]
+    Format(u32),
+    /// The first record says how a run began.
+    #[error("the run has no beginning")]
+    NoBeginning,
+    /// A fork begins at a step that was reached.
+    #[error("the run never came to a step `{0}`")]
+    NoStep(String),
+}
+
+impl Begun {
+    /// The beginning of a run that is nobody's fork.
+    pub fn new(definition: String, task: String, input: String, now_unix_ms: u64) -> Begun {
+        Begun {
+            format: FORMAT,
+            definition,
+            task,
+            input,
+            now_unix_ms,
+            instead: BTreeMap::new(),
+            batch: None,
+            inherited: 0,
+        }
+    }
+
+    pub(super) fn entry(&self, at_unix_ms: u64) -> Entry {
+        Entry::new(BEGUN, at_unix_ms, self)
+    }
+
+    /// A run of this plan that begins so.
+    pub fn run(&self, plan: &Arc<Plan>) -> Run {
+        let mut run = Run::new(Arc::clone(plan), &self.task, &self.input);
+        for (path, input) in &self.instead {
+            run.give_instead(path, input);
+        }
+        run
+    }
+}
+
+impl History {
+    /// What these records say.
+    pub fn of(records: &[Record]) -> Result<History, HistoryError> {
+        fn read<'a, T: Deserialize<'a>>(record: &'a Record) -> Result<T, HistoryError> {
+            serde_json::from_str(&record.body).map_err(|error| HistoryError::Unreadable {
+                seq: record.seq,
+                kind: record.kind.clone(),
+                why: error.to_string(),
+            })
+        }
+        let first = records.first().filter(|first| first.kind == BEGUN);
+        let begun: Begun = read(first.ok_or(HistoryError::NoBeginning)?)?;
+        if begun.format > FORMAT {
+            return Err(HistoryError::Format(begun.format));
+        }
+        let mut history = History {
+            begun,
+            events: Vec::new(),
+            places: Vec::new(),
+            audit: Vec::new(),
+            ended: None,
+            halted: None,
+            known: Known::sort(records)?,
+        };
+        for record in records {
+            match record.kind.as_str() {
+                EVENT => {
+                    history.events.push(read(record)?);
+                    history.places.push(Place {
+                        seq: record.seq,
+                        at_unix_ms: record.at_unix_ms,
+                    });
+                    history.halted = None;
+                }
+                AUDIT => history.audit.push(read(record)?),
+                ENDED => history.ended = Some(read(record)?),
+                HALTED => history.halted = Some(read(record)?),
+                _ => {}
+            }
+        }
+        Ok(history)
+    }
+
+    /// The events before a step was first asked anything: where a fork begins.
+    pub fn before(&self, plan: &Arc<Plan>, step: &str) -> Result<Vec<Event>, HistoryError> {
+        let mut run = self.begun.run(plan);
+        for (at, event) in self.events.iter().enumerate() {
+            let actions = machine::step(&mut run, event.clone());
+            let asks = |action: &Action| match action {
+                Action::Invoke { path, .. } => within(path, step),
+                _ => false,
+            };
+            if actions.iter().any(asks) {
+                return Ok(self.events.iter().take(at + 1).cloned().collect());
+            }
+        }
+        Err(HistoryError::NoStep(step.to_owned()))
+    }
+}
