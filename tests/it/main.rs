@@ -18,6 +18,7 @@ mod example;
 mod files;
 mod http;
 mod live_model;
+mod recall;
 mod sandbox;
 mod scenarios;
 mod scene;

@@ -4,6 +4,8 @@
 //! nothing a guest leaves in memory reaches the next caller and a trapped store
 //! is never used again. Every call ends in exactly one [`End`].
 
+mod state;
+
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,165 +13,34 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hotcell_broker::meter::{CellUse, Level, LogLine};
-use hotcell_broker::recall::Recalled;
 use hotcell_broker::store::guard::Guard;
 use hotcell_broker::{Broker, Caller, text};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use wasmtime::component::ResourceTable;
-use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
-use wasmtime_wasi::{I32Exit, WasiCtx};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
 
 use crate::bindings::capability::llm;
 use crate::bindings::capability::types::{ToolCall, ToolOutput, ToolSpec};
 use crate::bindings::types;
 use crate::end::{End, Limit};
 use crate::files::Files;
-use crate::http::HttpState;
-use crate::limits::{Account, Hold, Limiter, Total};
+use crate::limits::{Account, Limiter, Total};
 use crate::log::Log;
 use crate::plugin::{Plugin, Pre};
 use crate::random::SplitMix;
-use crate::settings::{FUEL_YIELD, HANDLES, HOST_CALLS, HOST_OBJECTS, HOSTCALL_BYTES, TICK};
+use crate::settings::{FUEL_YIELD, HANDLES, HOST_OBJECTS, HOSTCALL_BYTES};
 use crate::tape::Tape;
 use crate::task;
-use crate::turns::{self, Turns};
+use crate::turns::Turns;
 use crate::warm::Meters;
+
+use state::Over;
+pub(crate) use state::State;
 
 /// So many functions of a trap's backtrace are named.
 const FRAMES: usize = 5;
-
-/// Everything a guest's imports can reach.
-pub(crate) struct State {
-    pub(crate) caller: Caller,
-    pub(crate) broker: Broker,
-    pub(crate) config: Arc<str>,
-    pub(crate) deadline_unix_ms: u64,
-    pub(crate) random: SplitMix,
-    pub(crate) log: Log,
-    pub(crate) table: ResourceTable,
-    pub(crate) wasi: Option<Box<WasiCtx>>,
-    pub(crate) http: Option<Box<HttpState>>,
-    pub(crate) files: Files,
-    limiter: Limiter,
-    tape: Option<Tape>,
-    turn: turns::Guest,
-    /// When an effect last gave the word back to the guest.
-    resumed: Instant,
-    host_calls: u64,
-}
-
-/// What ends a call from inside a host call.
-#[derive(Debug, thiserror::Error)]
-#[error("stopped at a limit")]
-struct Over(Limit);
-
-/// What ends a call whose attempt cannot go on; why is in the attempt's log.
-#[derive(Debug, thiserror::Error)]
-#[error("the attempt cannot go on")]
-struct Stopped;
-
-impl State {
-    /// Every host call passes here first, those of WASI too.
-    pub(crate) fn entered(&mut self) -> &mut State {
-        self.host_calls = self.host_calls.saturating_add(1);
-        self
-    }
-
-    fn too_many_calls(&self) -> bool {
-        self.host_calls > HOST_CALLS && Guard::HostCalls.on()
-    }
-
-    /// Does something outside on the guest's behalf. `bytes` are what the host
-    /// keeps meanwhile.
-    pub(crate) async fn outside<T>(
-        &mut self,
-        bytes: usize,
-        act: impl AsyncFnOnce(&Broker, &Caller) -> T,
-    ) -> wasmtime::Result<T> {
-        let _held = self.hold(bytes)?;
-        let result = act(&self.broker, &self.caller).await;
-        if self.caller.log.halted().is_some() {
-            return Err(Stopped.into());
-        }
-        if self.caller.asked_too_much() {
-            return Err(Over(Limit::Effects).into());
-        }
-        self.resumed = Instant::now();
-        Ok(result)
-    }
-
-    /// Counts bytes that the host keeps for the guest.
-    pub(crate) fn hold(&self, bytes: usize) -> wasmtime::Result<Hold> {
-        let account = self.account();
-        account
-            .hold(bytes)
-            .ok_or_else(|| Over(account.refused().unwrap_or(Limit::Memory)).into())
-    }
-
-    /// Where bytes that the host keeps for the guest are counted.
-    pub(crate) fn account(&self) -> &Arc<Account> {
-        &self.limiter.0
-    }
-
-    /// A tick came while the guest was computing.
-    fn ticked(&mut self) -> wasmtime::Result<UpdateDeadline> {
-        if self.too_many_calls() {
-            return Err(Over(Limit::HostCalls).into());
-        }
-        // A guest that has just come back is not one that computes for long.
-        let fresh = self.resumed.elapsed() < TICK / 2;
-        let waits = if fresh {
-            None
-        } else {
-            self.turn.next(&self.caller.tenant)
-        };
-        Ok(match waits {
-            None => UpdateDeadline::Yield(1),
-            Some(waits) => UpdateDeadline::YieldCustom(
-                1,
-                Box::pin(async move {
-                    // An error means that the host is gone.
-                    let _gone = waits.await;
-                }),
-            ),
-        })
-    }
-
-    /// A value that differs from run to run, if the journal has the one that the
-    /// guest was given before. Otherwise it is found out, and passes `read`.
-    pub(crate) fn recall<T>(&self, what: &'static str) -> wasmtime::Result<Option<T>>
-    where
-        T: Serialize + DeserializeOwned,
-    {
-        match self.caller.log.recall(&self.caller, what) {
-            Recalled::New => Ok(None),
-            Recalled::Halted => Err(Stopped.into()),
-            Recalled::Known(value) => {
-                self.hand(what, &value);
-                Ok(Some(value))
-            }
-        }
-    }
-
-    /// Gives the guest a value that differs from run to run: it is written down
-    /// for the next time.
-    pub(crate) fn read<T: Serialize>(&self, what: &'static str, value: T) -> T {
-        self.caller.log.note(&self.caller, what, &value);
-        self.hand(what, &value);
-        value
-    }
-
-    /// Every value an import gives to the guest passes here. Those of calls are in
-    /// the journal already, those that differ from run to run come from `read`; the
-    /// others follow from the caller and the plugin.
-    pub(crate) fn hand<T: Serialize>(&self, what: &'static str, value: &T) {
-        if let Some(tape) = &self.tape {
-            tape.record(&self.caller, what, value);
-        }
-    }
-}
 
 /// What a plugin is asked.
 #[derive(Serialize)]
@@ -250,7 +121,7 @@ pub(crate) async fn call(
     if matches!(end, End::Done(_) | End::Failed(_)) {
         caller.log.answered(caller);
     }
-    // Whatever else happened, it is not how this attempt ended.
+    // Whatever else happened: an attempt that cannot go on has not ended so.
     let end = match caller.log.halted() {
         Some(halt) => End::Halted(halt),
         None => end,

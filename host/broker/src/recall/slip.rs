@@ -78,8 +78,9 @@ impl Reply for Result<ToolOutput, ToolError> {
 /// The attempt ends here: nobody may be asked.
 pub(crate) struct Halted;
 
-/// One call. Without a journal there is nothing in it and it does nothing.
-pub(crate) struct Slip<'a>(Option<Made<'a>>);
+/// One call. Without a journal there is nothing in it and it does nothing; an
+/// agent that waits keeps no room for one.
+pub(crate) struct Slip<'a>(Option<Box<Made<'a>>>);
 
 struct Made<'a> {
     log: &'a Inner,
@@ -110,13 +111,15 @@ enum Said {
 
 impl<'a> Slip<'a> {
     pub(super) fn new(made: Option<(&'a Inner, &'a Caller, u32, Question<'a>)>) -> Slip<'a> {
-        Slip(made.map(|(log, caller, call, question)| Made {
-            log,
-            caller,
-            call,
-            question,
-            print: Print::of(question),
-            open: None,
+        Slip(made.map(|(log, caller, call, question)| {
+            Box::new(Made {
+                log,
+                caller,
+                call,
+                question,
+                print: Print::of(question),
+                open: None,
+            })
         }))
     }
 

@@ -3,7 +3,7 @@
 //! is counted like any other; no guest has to guess, and none is refused at
 //! load for importing them.
 
-use hotcell_broker::Capability;
+use hotcell_broker::{self as host, Capability};
 use wasmtime::component::Resource;
 
 use super::llm::{denial, denial_to_host};
@@ -24,9 +24,13 @@ impl State {
         resource: &str,
     ) -> wasmtime::Result<Denial> {
         if let Some(reason) = self.recall::<Denial>(what)? {
+            // Who had the grant for a capability that is offered was not refused
+            // by policy, and that is not counted.
             let why = denial_to_host(reason.clone());
-            self.broker
-                .refused(&self.caller, capability, resource, &why);
+            if why != host::Denial::Unavailable || !capability.offered() {
+                self.broker
+                    .refused(&self.caller, capability, resource, &why);
+            }
             return Ok(reason);
         }
         let reason = match self.broker.allow(&self.caller, capability, resource) {

@@ -22,7 +22,7 @@ wit_bindgen::generate!({
 });
 
 use exports::hotcell::plugin::agent::{Failure, Guest, Output, Task};
-use hotcell::capability::{approval, delegate, llm, log, memory, secrets, tools};
+use hotcell::capability::{approval, context, delegate, llm, log, memory, secrets, tools};
 
 const MANIFEST: &[u8] = include_bytes!("../hotcell.toml");
 
@@ -77,6 +77,7 @@ impl Guest for Probe {
             "ask-on" => ask_on(),
             "big-prompt" => ask(&"x".repeat(5 << 20))?,
             "unavailable" => unavailable(),
+            "look" => look(),
             "refuse" => return Err(Failure::Refused("cannot go on".to_owned())),
             "deny-text" => return Err(Failure::Permanent("\u{1b}[2Jcleared".to_owned())),
             other => return Err(Failure::InvalidInput(format!("no behaviour `{other}`"))),
@@ -160,6 +161,29 @@ fn call_tool(arguments: String) -> Result<String, Failure> {
         Err(tools::Error::Denied(denial)) => Err(Failure::Refused(format!("{denial:?}"))),
         Err(error) => Err(Failure::Permanent(format!("{error:?}"))),
     }
+}
+
+/// Tells all that it is told: about itself, about tools, about answers.
+fn look() -> String {
+    let asked = [request("one"), request("two")];
+    let call = |name: &str| tools::ToolCall {
+        id: name.to_owned(),
+        name: name.to_owned(),
+        arguments: "{}".to_owned(),
+    };
+    let saw = [
+        format!("{:?}", context::current()),
+        format!("{} {}", context::random(), context::random()),
+        context::config(),
+        format!("{:?}", tools::list()),
+        format!("{:?}", llm::embed("default", &["x".to_owned()])),
+        format!("{:?}", llm::embed("other", &["x".to_owned()])),
+        format!("{:?}", llm::complete_all(&asked)),
+        format!("{:?}", tools::call_all(&[call("echo"), call("nobody")])),
+        stream().unwrap_or_default(),
+        unavailable(),
+    ];
+    format!("{{\"saw\": {:?}}}", saw.join("\n"))
 }
 
 /// Uses everything the contract has and this host does not offer.

@@ -2,6 +2,8 @@
 
 #[cfg(target_family = "wasm")]
 mod files;
+#[cfg(target_family = "wasm")]
+mod waiting;
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
@@ -28,7 +30,7 @@ impl Agent for WasiProbe {
     )]
     fn run(task: Task<Value>) -> Result<Answer<Value>, Failure> {
         #[cfg(target_family = "wasm")]
-        if let Some(came) = files::run(&task.kind) {
+        if let Some(came) = files::run(&task.kind).or_else(|| waiting::run(&task.kind)) {
             return came.map(Answer::new);
         }
         let _ = task;
