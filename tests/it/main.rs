@@ -14,6 +14,7 @@
 mod bad_files;
 mod bad_plugins;
 mod bench;
+mod desks;
 mod example;
 mod files;
 mod http;

@@ -242,6 +242,16 @@ mod tests {
     }
 
     #[test]
+    fn matches_come_in_the_order_of_the_bank() {
+        let pair = |bank_id: &str| json!({ "bank_id": bank_id, "ledger_id": "L1" });
+        let mut judged = judged();
+        judged["matches"] = json!([pair("B2"), pair("B1")]);
+        let ran = run(host().answer_json(&judged), Task::new("REC-1", statement()));
+        let value = serde_json::to_value(ran.result.unwrap().value).unwrap();
+        assert_eq!(value["matches"], json!([pair("B1"), pair("B2")]));
+    }
+
+    #[test]
     fn the_tolerance_grows_with_the_round() {
         for (round, days, amount) in [
             (1, 0, 0.0),

@@ -1,0 +1,165 @@
+//! The agents that reconcile and approve, in the plainest of patterns: what they
+//! are worth by themselves, and that nobody hands them an answer.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::scene::{Scene, hotcell, root, said};
+use crate::tape::{LABELS, places, tape};
+
+const PLUGINS: [&str; 6] = [
+    "approval-clerk",
+    "approval-reviewer",
+    "ledger-matcher",
+    "reconciler",
+    "reconciliation-checker",
+    "reference-solver",
+];
+
+/// The fields of right answers. An agent may be asked for them, never be given
+/// them.
+const ANSWERS: &[&str] = &[
+    "decision",
+    "discrepancy",
+    "duplicates",
+    "matches",
+    "path",
+    "reason",
+    "state",
+    "status",
+];
+
+/// An example's data, grants and models under another workflow.
+fn scene(example: &str, workflow: &str) -> Scene {
+    // Built beforehand, outside of any patience.
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let folders = PLUGINS.map(|name| root().join("plugins").join(name));
+        let output = hotcell().arg("build").args(folders).output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+    });
+    let scene = Scene {
+        dir: tempfile::tempdir().unwrap(),
+    };
+    let plugins = root().join("plugins");
+    let plugins = plugins.to_str().unwrap();
+    for file in std::fs::read_dir(root().join("examples").join(example)).unwrap() {
+        let file = file.unwrap();
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let name = file.file_name().into_string().unwrap();
+        scene.write(&name, &text.replace("../../plugins", plugins));
+    }
+    scene.write("workflow.yaml", &workflow.replace("../../plugins", plugins));
+    scene
+}
+
+const RECONCILE: &str = "
+workflow: reconcile
+pattern: sequential
+input: { file: reconciliations.json, id: reconciliation_id }
+plugins:
+  reconciler:
+    source: ../../plugins/reconciler
+    config: { tolerances: [{ days: 3, amount: 1.0 }] }
+  reconciliation-checker: { source: ../../plugins/reconciliation-checker }
+  ledger-matcher: { source: ../../plugins/ledger-matcher }
+tools: [ledger-matcher]
+steps:
+  - { id: match, agent: reconciler, kind: reconcile, gates: [reconciliation-checker] }
+score: { gold: gold.json, fields: [status, discrepancy, matches], group_by: challenge }
+";
+
+const APPROVE: &str = "
+workflow: approval
+pattern: sequential
+input: { file: requests.json, id: request_id }
+plugins:
+  approval-clerk: { source: ../../plugins/approval-clerk }
+  approval-reviewer: { source: ../../plugins/approval-reviewer }
+steps:
+  - { id: submit, agent: approval-clerk, kind: submit-request }
+  - { id: validate, agent: approval-clerk, kind: validate-request }
+  - { id: review, agent: approval-reviewer, kind: manager-review }
+score: { gold: gold.json, fields: [reason], group_by: reason }
+";
+
+#[test]
+fn one_round_with_the_widest_tolerance_reconciles_everything() {
+    let scene = scene("03-reconcile", RECONCILE);
+    let ran = scene.run(&["--model", "reference"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert_eq!(ran.results["score"]["all"]["right"], 40, "{}", ran.said);
+    assert_eq!(ran.results["totals"]["repairs"], 0);
+    assert_eq!(ran.results["refusals"], Value::Array(Vec::new()));
+    // Without any tolerance the gate still holds, and the answers are those of
+    // the first round.
+    scene.change(
+        "workflow.yaml",
+        "days: 3, amount: 1.0",
+        "days: 0, amount: 0.0",
+    );
+    let ran = scene.run(&["--model", "reference"]);
+    let right = |group: &str| ran.results["score"]["groups"][group]["right"].clone();
+    assert_eq!(ran.results["totals"]["success"], 40, "{}", ran.said);
+    assert_eq!((right("namesake"), right("rounding")), (6.into(), 0.into()));
+}
+
+#[test]
+fn a_simulated_model_errs_and_the_checker_has_it_mended() {
+    let scene = scene("03-reconcile", RECONCILE);
+    let rates = ["hallucination = 0.03", "omission = 0.02", "flip = 0.01"];
+    for rate in rates {
+        let (name, _) = rate.split_once(' ').unwrap();
+        scene.change("host.toml", rate, &format!("{name} = 0.3"));
+    }
+    let ran = scene.run(&[]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert!(
+        ran.results["totals"]["repairs"].as_u64() > Some(3),
+        "{}",
+        ran.said
+    );
+    // Nothing passes the gate with much left over and another status.
+    for task in ran.results["tasks"].as_array().unwrap() {
+        let manual = task["output"]["status"] == "manual_review_required";
+        let left = task["output"]["discrepancy"].as_f64();
+        assert!(
+            task["output"].is_null() || manual || left < Some(50.0),
+            "{task}"
+        );
+    }
+}
+
+#[test]
+fn requests_that_come_to_a_review_are_reviewed_rightly() {
+    let ran = scene("04-approval", APPROVE).run(&["--model", "reference"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    let groups = ran.results["score"]["groups"].as_object().unwrap();
+    // A sequence has no way out: what falls at validation is reviewed all the same.
+    let at_validation = ["amount_mismatch", "missing_field", "wrong_category"];
+    for (reason, tally) in groups {
+        let expected = match at_validation.contains(&reason.as_str()) {
+            true => &Value::from(0),
+            false => &tally["of"],
+        };
+        assert_eq!(&tally["right"], expected, "{reason}");
+    }
+    assert_eq!(groups.len(), 10);
+    assert_eq!(ran.results["refusals"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn no_agent_is_handed_the_answer_to_its_own_question() {
+    for (example, workflow) in [("03-reconcile", RECONCILE), ("04-approval", APPROVE)] {
+        let tape = tape(&scene(example, workflow), &["--model", "reference"]);
+        assert_eq!(places(&tape, LABELS), BTreeMap::new(), "{example}");
+        let found = places(&tape, ANSWERS);
+        let all: Vec<&String> = found.values().flatten().collect();
+        // They are asked for and given, but are in no record.
+        assert!(all.iter().any(|it| it.contains("llm.complete")), "{all:?}");
+        let given: Vec<_> = all.iter().filter(|it| it.contains("/input")).collect();
+        assert!(given.is_empty(), "{example}: {given:?}");
+    }
+}
