@@ -7,10 +7,11 @@
 //! and a pattern cannot tell the difference.
 
 pub mod sequential;
+pub mod state_machine;
 
 use std::sync::Arc;
 
-use hotcell_runtime::task::{Finding, Task};
+use hotcell_runtime::task::{Finding, Output, Task};
 
 use crate::machine::event::{Ask, Audit};
 use crate::machine::outcome::{Ended, Outcome};
@@ -107,6 +108,7 @@ pub(crate) struct Scene<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     Sequential(sequential::State),
+    StateMachine(state_machine::Walk),
 }
 
 impl Pattern {
@@ -115,6 +117,10 @@ impl Pattern {
             Pattern::Sequential(it) => {
                 let (state, moves) = it.begin(scene);
                 (State::Sequential(state), moves)
+            }
+            Pattern::StateMachine(it) => {
+                let (state, moves) = it.begin(scene);
+                (State::StateMachine(state), moves)
             }
         }
     }
@@ -130,15 +136,22 @@ impl Pattern {
             (Pattern::Sequential(it), State::Sequential(state)) => {
                 it.ended(state, scene, slot, ended)
             }
+            (Pattern::StateMachine(it), State::StateMachine(state)) => {
+                it.ended(state, scene, slot, ended)
+            }
+            // A state is its own pattern's.
+            _ => Vec::new(),
         }
     }
 
     /// A wait of the pattern is over.
     pub(crate) fn elapsed(&self, state: &mut State, scene: &Scene<'_>, timer: u32) -> Vec<Move> {
-        let _ = (scene, timer);
         match (self, state) {
-            // It never waits.
-            (Pattern::Sequential(_), State::Sequential(_)) => Vec::new(),
+            (Pattern::StateMachine(it), State::StateMachine(state)) => {
+                it.elapsed(state, scene, timer)
+            }
+            // The others never wait.
+            _ => Vec::new(),
         }
     }
 
@@ -146,6 +159,7 @@ impl Pattern {
     pub fn name(&self) -> &'static str {
         match self {
             Pattern::Sequential(_) => "sequential",
+            Pattern::StateMachine(_) => "state_machine",
         }
     }
 
@@ -169,6 +183,15 @@ impl Pattern {
     fn own_steps(&self) -> Vec<&Step> {
         match self {
             Pattern::Sequential(it) => it.own_steps(),
+            Pattern::StateMachine(it) => it.own_steps(),
         }
+    }
+}
+
+/// The output of an optional step that has none.
+fn null() -> Output {
+    Output {
+        value: "null".to_owned(),
+        ..Output::default()
     }
 }

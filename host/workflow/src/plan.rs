@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::breaker;
 use crate::patterns::sequential::Sequential;
+use crate::patterns::state_machine::StateMachine;
 use crate::retry::Retry;
 
 /// The longest a whole run may take unless the workflow says otherwise: 60 s,
@@ -39,6 +40,8 @@ pub struct Plan {
 pub enum Pattern {
     /// One after the other.
     Sequential(Sequential),
+    /// From state to state.
+    StateMachine(StateMachine),
 }
 
 /// A piece of work with what surrounds it.

@@ -12,7 +12,7 @@ use hotcell_runtime::task::Output;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Asked, Move, Scene, Slot};
+use super::{Asked, Move, Scene, Slot, null};
 use crate::graph;
 use crate::machine::outcome::{Done, Ended, Outcome, Stop};
 use crate::plan::Step;
@@ -260,13 +260,6 @@ impl Sequential {
             steps.extend(stage.compensate.as_deref());
         }
         steps
-    }
-}
-
-fn null() -> Output {
-    Output {
-        value: "null".to_owned(),
-        ..Output::default()
     }
 }
 
