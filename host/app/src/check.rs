@@ -2,13 +2,14 @@
 //! nothing: of a plugin in source it reads the manifest, of a component the
 //! bytes.
 
+mod shape;
+
 use std::path::Path;
 
 use clap::Args;
 use hotcell_broker::{Access, Capability, policy, text};
 use hotcell_runtime::manifest::{self, Kind, Manifest};
-use hotcell_workflow::patterns::sequential::Shape;
-use hotcell_workflow::plan::Pattern;
+use hotcell_workflow::diagram::diagram;
 use hotcell_workflow::schema::Schema;
 use serde_json::json;
 
@@ -24,6 +25,9 @@ const SHOWN: usize = 160;
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     workflow: WorkflowArgs,
+    /// Show the workflow as a Mermaid diagram.
+    #[arg(long)]
+    mermaid: bool,
 }
 
 pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
@@ -84,9 +88,15 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
         warnings.push(text);
     }
     let plan = &workflow.plan;
-    let shape = match plan.pattern.as_ref() {
-        Pattern::Sequential(sequential) => Some(sequential.shape()),
-    };
+    let shape = shape::of(&plan.pattern);
+    for text in &shape.remarks {
+        screen::note(&format!("note: {text}"));
+        warnings.push(text.clone());
+    }
+    if args.mermaid && !output.json {
+        screen::result(diagram(&plan.pattern).trim_end());
+        return Ok(Exit::Done);
+    }
     match output.json {
         true => {
             let told = json!({
@@ -94,7 +104,8 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
                 "records": records.good.len(),
                 "plugins": manifests,
                 "warnings": warnings,
-                "shape": shape,
+                "shape": shape.told,
+                "mermaid": args.mermaid.then(|| diagram(&plan.pattern)),
             });
             screen::json(&told.to_string());
         }
@@ -108,28 +119,10 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
                 0 => "nothing to remark".to_owned(),
                 n => format!("{n} remarks"),
             },
-            shape.map(beside).unwrap_or_default(),
+            shape.lines,
         )),
     }
     Ok(Exit::Done)
-}
-
-/// Which steps lie side by side, and which way through them is the longest.
-/// Nothing for a plain chain.
-fn beside(shape: Shape<'_>) -> String {
-    if shape.levels.iter().all(|level| level.len() == 1) {
-        return String::new();
-    }
-    let level = |level: &Vec<&str>| match level.as_slice() {
-        [one] => (*one).to_owned(),
-        many => format!("({})", many.join(", ")),
-    };
-    let levels: Vec<String> = shape.levels.iter().map(level).collect();
-    format!(
-        "\n  levels         {}\n  critical path  {}",
-        levels.join(" → "),
-        shape.critical_path.join(" → ")
-    )
 }
 
 /// What plugins ask for and the policy does not grant. No error: a plugin may be
@@ -181,22 +174,4 @@ fn manifest_of(source: &Path) -> Result<Manifest, Problem> {
     };
     let bytes = std::fs::read(&path).map_err(|e| refuse(e.to_string()))?;
     manifest::parse(&bytes).map_err(|e| refuse(e.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_are_shown_where_steps_lie_side_by_side() {
-        let shape = |levels: &[&[&'static str]], way: &[&'static str]| Shape {
-            levels: levels.iter().map(|level| level.to_vec()).collect(),
-            critical_path: way.to_vec(),
-        };
-        let chain = shape(&[&["a"], &["b"]], &["a", "b"]);
-        assert_eq!(beside(chain), "");
-        let diamond = shape(&[&["a"], &["b", "c"], &["d"]], &["a", "b", "d"]);
-        let told = "\n  levels         a → (b, c) → d\n  critical path  a → b → d";
-        assert_eq!(beside(diamond), told);
-    }
 }

@@ -6,6 +6,7 @@
 //! repeatable.
 
 pub mod breaker;
+pub mod diagram;
 pub mod engine;
 pub mod graph;
 pub mod machine;

@@ -14,6 +14,7 @@ use super::*;
 
 mod endpoint;
 mod slips;
+mod state_machine;
 mod steps;
 
 const WORKFLOW: &str = r#"workflow: invoices

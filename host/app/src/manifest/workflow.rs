@@ -8,6 +8,7 @@ mod pattern;
 mod plugins;
 mod scope;
 mod sequential;
+mod state_machine;
 mod step;
 
 use std::collections::BTreeMap;

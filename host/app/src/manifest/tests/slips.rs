@@ -8,7 +8,7 @@
 use super::{Folder, HOST, POLICY, WORKFLOW};
 
 /// Runs every case of a text and compares what is told, case by case.
-fn tell(cases: &str, good: &str, folder: impl Fn(&str) -> Folder) {
+pub(super) fn tell(cases: &str, good: &str, folder: impl Fn(&str) -> Folder) {
     let mut told = String::new();
     for case in cases.split("\n\n") {
         let line = |start: char| {

@@ -23,6 +23,7 @@ pub(super) fn plan(before: &str, steps: &str) -> Plan {
 fn sequential(plan: &Plan) -> &[Stage] {
     match plan.pattern.as_ref() {
         Pattern::Sequential(Sequential { steps }) => steps,
+        other => panic!("{other:?}"),
     }
 }
 

@@ -4,7 +4,7 @@
 use hotcell_workflow::plan::{NESTING, Pattern};
 
 use super::scope::Scope;
-use super::sequential;
+use super::{sequential, state_machine};
 use crate::manifest::reader::{Reader, Table};
 use crate::manifest::tree::{Kind, Node};
 
@@ -16,13 +16,22 @@ struct Form {
 }
 
 /// Every pattern by the word in the file.
-const FORMS: [(&str, &Form); 1] = [(
-    "sequential",
-    &Form {
-        keys: &sequential::KEYS,
-        read: sequential::read,
-    },
-)];
+const FORMS: [(&str, &Form); 2] = [
+    (
+        "sequential",
+        &Form {
+            keys: &sequential::KEYS,
+            read: sequential::read,
+        },
+    ),
+    (
+        "state_machine",
+        &Form {
+            keys: &state_machine::KEYS,
+            read: state_machine::read,
+        },
+    ),
+];
 
 /// The keys of the pattern that this workflow says it has; of all, while it does
 /// not say.

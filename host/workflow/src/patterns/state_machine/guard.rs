@@ -168,7 +168,7 @@ impl Guard {
         }
         let program = ENV
             .compile(source)
-            .map_err(|error| BadGuard::Syntax(text::line(&error.to_string(), 4 * SHOWN)))?;
+            .map_err(|error| BadGuard::Syntax(first_line(&error.to_string())))?;
         let mut look = Look {
             bound: Vec::new(),
             names: Vec::new(),
@@ -247,6 +247,14 @@ impl Facts<'_> {
             }
         }
     }
+}
+
+/// What a parser says first: line, column and what it is about. The lines below
+/// would show the place once more.
+fn first_line(said: &str) -> String {
+    let first = said.lines().next().unwrap_or_default();
+    let first = first.strip_prefix("ERROR: <input>:").unwrap_or(first);
+    text::line(first, 2 * SHOWN)
 }
 
 /// A look at a compiled condition.
