@@ -7,6 +7,7 @@
 mod breakers;
 mod drive;
 pub mod history;
+mod jobs;
 pub mod progress;
 mod replay;
 mod report;
@@ -18,12 +19,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::try_join_all;
 use hotcell_runtime::broker::Broker;
 use hotcell_runtime::broker::meter::Meter;
-use hotcell_runtime::broker::recall::{Clock, Halt};
 use hotcell_runtime::broker::store::Digest;
-use hotcell_runtime::broker::store::journal::{Entry, Head, Journal, JournalError, RunLog};
 use hotcell_runtime::task::Output;
 use hotcell_runtime::{Cells, Plugin};
 use tokio::sync::mpsc;
@@ -31,16 +29,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::breaker::Gauge;
-use crate::machine::{Event, Fault, Run, Stop, What, status};
+use crate::machine::{Fault, Stop};
 use crate::plan::Plan;
 use crate::schema::{Schema, SchemaError};
 use breakers::Breakers;
-use drive::{Book, Past, feed};
-use history::{AUDIT, Batch, Begun, ENDED, EVENT, Ending, HALTED, Halted, History};
 use progress::{Progress, Teller};
 use report::Notes;
 use scene::Scene;
 
+pub use jobs::{Durable, Fork, Job};
 pub use replay::{Divergence, Replayed, told};
 pub use report::{Attempt, Report, Trouble};
 
@@ -55,72 +52,6 @@ pub struct Record {
     pub input: String,
     /// When it starts, milliseconds since 1970-01-01 UTC.
     pub now_unix_ms: u64,
-}
-
-/// What is to be done.
-#[derive(Clone)]
-pub enum Job {
-    /// Run this record.
-    Run(Record),
-    /// Run this record, whose run is in the journal: [`Engine::enlist`].
-    Begun(Record, RunLog),
-    /// Go on with a run that is in the journal. Of the record only the ids and
-    /// the moment count.
-    Resume(Record),
-    /// Begin another run where one was.
-    Fork(Fork),
-}
-
-/// Another run that begins where one was.
-#[derive(Clone, Debug)]
-pub struct Fork {
-    /// The new run.
-    pub record: Record,
-    /// The run it comes from, and its last record that counts.
-    pub parent: (String, u64),
-    /// What happened until then: [`History::before`].
-    pub events: Vec<Event>,
-    /// What steps are given instead of what they would be asked, by path.
-    pub instead: BTreeMap<String, String>,
-}
-
-impl Job {
-    fn record(&self) -> &Record {
-        match self {
-            Job::Run(record) | Job::Begun(record, _) | Job::Resume(record) => record,
-            Job::Fork(fork) => &fork.record,
-        }
-    }
-}
-
-/// What makes runs durable.
-#[derive(Clone)]
-pub struct Durable {
-    /// Where they are kept.
-    pub journal: Journal,
-    /// The clock of records.
-    pub clock: Clock,
-    /// What is run, in words from which the engine can be made again.
-    pub definition: Arc<str>,
-}
-
-impl Durable {
-    fn begun(&self, record: &Record) -> Begun {
-        let (task, input) = (record.task.clone(), record.input.clone());
-        Begun::new(self.definition.to_string(), task, input, record.now_unix_ms)
-    }
-
-    /// Writes down why a run cannot go on for now, if that can be written.
-    async fn halted(&self, log: &RunLog, halt: &Halt) {
-        let status = report::halt_status(halt);
-        let halted = Halted {
-            code: halt.code().to_owned(),
-            message: halt.to_string(),
-        };
-        let entry = Entry::new(HALTED, (self.clock)(), &halted);
-        // It is in the report; the run can be resumed all the same.
-        drop(log.status(status, vec![entry]).await);
-    }
 }
 
 /// A plugin with what its manifest promises, compiled.
@@ -139,7 +70,7 @@ pub struct Engine {
     tenant: String,
     breakers: Breakers,
     /// Answers that fallbacks may look for, and until when they are good.
-    kept: Mutex<BTreeMap<String, (Output, u64)>>,
+    kept: Mutex<BTreeMap<Digest, (String, u64)>>,
     simulated: bool,
     durable: Option<Durable>,
     teller: Teller,
@@ -249,56 +180,9 @@ impl Engine {
         reports.into_values().collect()
     }
 
-    /// Begins these runs in the journal, all at once: from here on they survive
-    /// their host, even those whose turn has not come. Without a journal nothing
-    /// is written.
-    pub async fn enlist(&self, records: Vec<Record>, batch: &str) -> Result<Vec<Job>, Halt> {
-        let Some(durable) = &self.durable else {
-            return Ok(records.into_iter().map(Job::Run).collect());
-        };
-        let batch = Batch {
-            id: batch.to_owned(),
-            of: records.len() as u64,
-        };
-        let begin = async |record: Record| {
-            let mut begun = durable.begun(&record);
-            begun.batch = Some(batch.clone());
-            let log = durable.journal.begin(self.head(&record, None));
-            let entry = begun.entry((durable.clock)());
-            log.append(vec![entry]).await.map_err(storage)?;
-            Ok(Job::Begun(record, log))
-        };
-        try_join_all(records.into_iter().map(begin)).await
-    }
-
     /// Runs one record to its end.
     pub async fn run(&self, record: Record, cancel: CancellationToken) -> Report {
         self.go(Job::Run(record), cancel).await
-    }
-
-    /// Ends a run that is in the journal and not under way, without going on with
-    /// it.
-    pub async fn forsake(durable: &Durable, run: &str) -> Result<(), Halt> {
-        let (_, records, log) = durable.journal.adopt(run).map_err(storage)?;
-        let now = (durable.clock)();
-        let at_ms = History::of(&records)
-            .ok()
-            .and_then(|it| it.events.last().map(|event| event.at_ms));
-        let event = Event {
-            at_ms: at_ms.unwrap_or_default(),
-            what: What::Cancelled,
-        };
-        let outcome = Err(Stop::Cancelled);
-        let status = status(&outcome);
-        let ending = Ending {
-            status: status.to_owned(),
-            outcome,
-        };
-        let entries = vec![
-            Entry::new(EVENT, now, &event),
-            Entry::new(ENDED, now, &ending),
-        ];
-        log.end(status, entries).await.map(drop).map_err(storage)
     }
 
     /// Ends a run that is under way. Says whether it is.
@@ -359,111 +243,43 @@ impl Engine {
         report
     }
 
-    /// A run at its beginning, or where it was left, and where to write.
-    fn open(&self, job: Job) -> Result<(Run, Past, Option<Book<'_>>), Halt> {
-        match (job, &self.durable) {
-            (Job::Run(record), None) => {
-                let run = Run::new(Arc::clone(&self.plan), &record.task, &record.input);
-                Ok((run, Past::default(), None))
+    /// Under which key an answer is kept: one tenant never sees another's, and a
+    /// new version of a plugin does not stand in for the old one.
+    fn keep_key(&self, key: &str, agent: Option<&str>) -> Digest {
+        let loaded = agent.and_then(|agent| self.plugins.get(agent));
+        let digest = loaded.map(|loaded| loaded.plugin.digest.hex());
+        let digest = digest.unwrap_or_default();
+        Digest::of(format!("{}\n{digest}\n{key}", self.tenant).as_bytes())
+    }
+
+    /// What was kept under this key, if it is not too old.
+    async fn kept(&self, key: Digest, now_unix_ms: u64) -> Option<Output> {
+        let (value, until) = match &self.durable {
+            Some(durable) => {
+                let cached = durable.journal.cached(&key).await.ok()??;
+                (cached.value, cached.expires_unix_ms)
             }
-            (Job::Run(record), Some(durable)) => {
-                let begun = durable.begun(&record);
-                let run = begun.run(&self.plan);
-                let now = (durable.clock)();
-                let head = self.head(&record, None);
-                let book = Book {
-                    durable,
-                    log: durable.journal.begin(head),
-                    first: vec![begun.entry(now)],
-                };
-                Ok((run, Past::default(), Some(book)))
+            None => {
+                let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.get(&key)?.clone()
             }
-            (Job::Begun(record, log), Some(durable)) => {
-                let run = durable.begun(&record).run(&self.plan);
-                let first = Vec::new();
-                let book = Book {
-                    durable,
-                    log,
-                    first,
-                };
-                Ok((run, Past::default(), Some(book)))
+        };
+        let good = now_unix_ms < until;
+        good.then(|| serde_json::from_str(&value).ok()).flatten()
+    }
+
+    /// Keeps an answer. That it cannot be kept is no reason to stop.
+    async fn keep(&self, key: Digest, output: Output, until_unix_ms: u64) {
+        let Ok(value) = serde_json::to_string(&output) else {
+            return;
+        };
+        match &self.durable {
+            Some(durable) => drop(durable.journal.remember(&key, value, until_unix_ms).await),
+            None => {
+                let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.insert(key, (value, until_unix_ms));
             }
-            (Job::Resume(record), Some(durable)) => {
-                let (_, records, log) = durable.journal.adopt(&record.run).map_err(storage)?;
-                let history = History::of(&records).map_err(|error| Halt::Storage {
-                    code: "storage.corrupt",
-                    message: error.to_string(),
-                })?;
-                let run = history.begun.run(&self.plan);
-                let past = Past {
-                    events: history.events,
-                    known: history.known,
-                };
-                let book = Book {
-                    durable,
-                    log,
-                    first: Vec::new(),
-                };
-                Ok((run, past, Some(book)))
-            }
-            (Job::Fork(fork), Some(durable)) => {
-                let mut begun = durable.begun(&fork.record);
-                begun.instead = fork.instead;
-                begun.inherited = fork.events.len() as u64;
-                let run = begun.run(&self.plan);
-                let now = (durable.clock)();
-                let (mut notes, mut again) = (Notes::default(), run.clone());
-                feed(&mut again, &fork.events, &mut notes);
-                let mut first = vec![begun.entry(now)];
-                first.extend(notes.audit.iter().map(|it| Entry::new(AUDIT, now, it)));
-                first.extend(fork.events.iter().map(|it| Entry::new(EVENT, now, it)));
-                let head = self.head(&fork.record, Some(fork.parent));
-                let book = Book {
-                    durable,
-                    log: durable.journal.begin(head),
-                    first,
-                };
-                let past = Past {
-                    events: fork.events,
-                    known: BTreeMap::new(),
-                };
-                Ok((run, past, Some(book)))
-            }
-            (Job::Begun(..) | Job::Resume(_) | Job::Fork(_), None) => Err(Halt::Storage {
-                code: "storage.none",
-                message: "there is no journal to go on from".to_owned(),
-            }),
         }
-    }
-
-    fn head(&self, record: &Record, parent: Option<(String, u64)>) -> Head {
-        Head {
-            run: record.run.clone(),
-            tenant: self.tenant.clone(),
-            workflow: self.plan.name.clone(),
-            task: record.task.clone(),
-            created_unix_ms: record.now_unix_ms,
-            parent,
-        }
-    }
-
-    /// What was kept under this name, if it is not too old.
-    fn kept(&self, key: &str, now_unix_ms: u64) -> Option<Output> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let (output, until) = kept.get(key)?;
-        (now_unix_ms < *until).then(|| output.clone())
-    }
-
-    fn keep(&self, key: String, output: Output, until_unix_ms: u64) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.insert(key, (output, until_unix_ms));
-    }
-}
-
-fn storage(error: JournalError) -> Halt {
-    Halt::Storage {
-        code: error.code(),
-        message: error.to_string(),
     }
 }
 

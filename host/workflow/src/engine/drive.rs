@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
 use hotcell_runtime::broker::recall::{AttemptLog, Halt, Known};
@@ -141,7 +142,8 @@ impl Scene<'_> {
         // Time in which no host was up does not count.
         let before_ms = past.events.last().map_or(0, |event| event.at_ms);
         let mut under_way = FuturesUnordered::new();
-        let mut handles: Vec<(Path, AbortHandle)> = Vec::new();
+        let mut handles: BTreeMap<u64, (Path, AbortHandle)> = BTreeMap::new();
+        let mut numbers = 0..;
         let (open, outcome) = feed(run, &past.events, notes);
         // What attempts that have ended did; the others tell it themselves.
         let going_on: BTreeSet<_> = open.iter().filter_map(key).map(|(key, _)| key).collect();
@@ -173,12 +175,18 @@ impl Scene<'_> {
                         self.tell_audit(&audit);
                         notes.audit.push(audit);
                     }
-                    Action::Keep { key, output, ttl_s } => {
+                    Action::Keep {
+                        key,
+                        agent,
+                        output,
+                        ttl_s,
+                    } => {
                         let now = self.record.now_unix_ms;
                         let until = now.saturating_add(ttl_s.saturating_mul(1_000));
-                        self.engine.keep(key, output, until);
+                        let key = self.engine.keep_key(&key, agent.as_deref());
+                        self.engine.keep(key, output, until).await;
                     }
-                    Action::Stop { path } => handles.retain(|(at, handle)| {
+                    Action::Stop { path } => handles.retain(|_, (at, handle)| {
                         let stays = !within(at, &path);
                         if !stays {
                             handle.abort();
@@ -189,10 +197,11 @@ impl Scene<'_> {
                         self.tell_action(&action);
                         let log = self.attempt_log(&action, past, book.as_ref());
                         let (handle, registration) = AbortHandle::new_pair();
+                        let number = numbers.next().unwrap_or(u64::MAX);
                         if let Some(path) = action.path() {
-                            handles.push((path.clone(), handle));
+                            handles.insert(number, (path.clone(), handle));
                         }
-                        let doing = self.perform(action, log);
+                        let doing = self.perform(action, log).map(move |done| (number, done));
                         under_way.push(Abortable::new(doing, registration));
                     }
                 }
@@ -203,10 +212,15 @@ impl Scene<'_> {
                     () = self.cancel.cancelled() => break Some(What::Cancelled),
                     () = tokio::time::sleep_until(self.deadline) => break Some(What::TimedOut),
                     done = under_way.next() => match done {
-                        Some(Ok(Ok(Some(what)))) => break Some(what),
-                        Some(Ok(Err(halt))) => return Err(halt),
+                        Some(Ok((number, Ok(what)))) => {
+                            handles.remove(&number);
+                            if let Some(what) = what {
+                                break Some(what);
+                            }
+                        }
+                        Some(Ok((_, Err(halt)))) => return Err(halt),
                         // Given up.
-                        Some(_) => {}
+                        Some(Err(_)) => {}
                         None => {
                             let fault = Fault::new("host", "the run came to a standstill");
                             return Ok(Err(Stop::fault("", fault)));
@@ -214,9 +228,6 @@ impl Scene<'_> {
                     },
                 }
             };
-            if handles.len() > 2 * under_way.len() + 16 {
-                handles.retain(|(_, handle)| !handle.is_aborted());
-            }
         }
     }
 

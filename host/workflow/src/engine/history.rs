@@ -224,3 +224,109 @@ impl History {
         Err(HistoryError::NoStep(step.to_owned()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Records as format 1 writes them. They must be readable for ever: never
+    /// change a line, only add some.
+    const FORMAT_1: &str = include_str!("../../tests/golden/run-format-1.jsonl");
+
+    fn golden() -> Vec<Record> {
+        let lines = FORMAT_1.lines().filter(|line| !line.is_empty());
+        lines
+            .zip(1..)
+            .map(|(line, seq)| {
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                Record {
+                    seq,
+                    kind: value["kind"].as_str().unwrap().to_owned(),
+                    at_unix_ms: 1_000 + seq,
+                    body: value["body"].to_string(),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn records_of_format_1_are_still_read_and_written_the_same() {
+        let records = golden();
+        let history = History::of(&records).unwrap();
+        let mut events = history.events.iter();
+        let mut audit = history.audit.iter();
+        for record in &records {
+            let again = match record.kind.as_str() {
+                BEGUN => serde_json::to_value(&history.begun),
+                EVENT => serde_json::to_value(events.next().unwrap()),
+                AUDIT => serde_json::to_value(audit.next().unwrap()),
+                ENDED => serde_json::to_value(history.ended.as_ref().unwrap()),
+                HALTED => continue,
+                other => panic!("{other}"),
+            };
+            let body: serde_json::Value = serde_json::from_str(&record.body).unwrap();
+            assert_eq!(again.unwrap(), body, "{}", record.seq);
+        }
+        assert_eq!(events.next(), None);
+        assert_eq!(history.places.len(), history.events.len());
+    }
+
+    #[test]
+    fn what_is_no_run_is_said() {
+        let mut records = golden();
+        assert!(matches!(
+            History::of(&records[1..]),
+            Err(HistoryError::NoBeginning)
+        ));
+        assert!(matches!(History::of(&[]), Err(HistoryError::NoBeginning)));
+        let body = records[0].body.replace("\"format\":1", "\"format\":2");
+        assert_ne!(body, records[0].body);
+        records[0].body = body;
+        assert!(matches!(
+            History::of(&records),
+            Err(HistoryError::Format(2))
+        ));
+        let mut records = golden();
+        records[1].body = "{}".to_owned();
+        assert!(matches!(
+            History::of(&records),
+            Err(HistoryError::Unreadable { seq: 2, .. })
+        ));
+    }
+
+    #[test]
+    fn a_fork_begins_before_the_step_was_first_asked() {
+        use crate::patterns::sequential::Sequential;
+        use crate::plan::{Pattern, Step};
+        use crate::story::{Story, says};
+
+        let pattern = Pattern::Sequential(Sequential::chain([
+            Step::agent("a", "a"),
+            Step::agent("b", "b"),
+            Step::agent("c", "c"),
+        ]));
+        let mut story = Story::begin(pattern.clone(), "{}");
+        for id in ["a", "b", "c"] {
+            story.answer(id, says("1"));
+        }
+        let plan = Arc::new(Plan {
+            name: "test".to_owned(),
+            pattern: Arc::new(pattern),
+            timeout_ms: 1,
+        });
+        let history = History {
+            begun: Begun::new(String::new(), "t".to_owned(), "{}".to_owned(), 0),
+            places: Vec::new(),
+            events: story.events.clone(),
+            audit: Vec::new(),
+            ended: None,
+            halted: None,
+            known: BTreeMap::new(),
+        };
+        let until = |step: &str| history.before(&plan, step).map(|events| events.len());
+        assert_eq!(until("a").unwrap(), 1);
+        assert_eq!(until("b").unwrap(), 2);
+        assert_eq!(until("c").unwrap(), 3);
+        assert!(matches!(until("d"), Err(HistoryError::NoStep(_))));
+    }
+}

@@ -99,8 +99,9 @@ impl Scene<'_> {
                     used,
                 })
             }
-            Action::Look { path, key } => {
-                let found = self.engine.kept(&key, self.record.now_unix_ms);
+            Action::Look { path, key, agent } => {
+                let key = self.engine.keep_key(&key, agent.as_deref());
+                let found = self.engine.kept(key, self.record.now_unix_ms).await;
                 Some(What::Looked { path, found })
             }
             Action::Wait {

@@ -191,11 +191,15 @@ pub enum Action {
         path: Path,
         /// Under which name answers are kept.
         key: String,
+        /// Who would have answered; none for a workflow.
+        agent: Option<Arc<str>>,
     },
     /// Keep an answer for whoever looks for it later. Nothing comes back.
     Keep {
         /// Under which name.
         key: String,
+        /// Who answered; none for a workflow.
+        agent: Option<Arc<str>>,
         /// What.
         output: Output,
         /// For how many seconds.

@@ -131,9 +131,9 @@ impl Driver<'_> {
             work.stage = Stage::Instead;
             match fallback {
                 Fallback::Cache { .. } => {
-                    let key = key(work);
+                    let (key, agent) = (key(work), work.agent());
                     let path = path.clone();
-                    return self.actions.push(Action::Look { path, key });
+                    return self.actions.push(Action::Look { path, key, agent });
                 }
                 Fallback::Step(instead) => {
                     return self.queue.push_back(Todo::Begin {
@@ -224,6 +224,7 @@ impl Driver<'_> {
         if let (Ok(done), Some(ttl_s), true) = (&outcome, ttl, clean && trouble.is_none()) {
             self.actions.push(Action::Keep {
                 key: key(&work),
+                agent: work.agent(),
                 output: done.output.clone(),
                 ttl_s,
             });
