@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use hotcell_store::journal::{Journal, JournalError, Options, Reader};
+use hotcell_store::Digest;
+use hotcell_store::journal::{Filter, Journal, JournalError, Options, Reader};
 
 use crate::{entries, head, open, options};
 
@@ -171,6 +172,39 @@ async fn a_change_behind_the_journals_back_is_found_where_it_was_made() {
             }
             (error, _) => panic!("{sql}: {error:?}"),
         }
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_gone_is_missed_by_who_lists_and_who_looks_for_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    for run in ["a", "b"] {
+        journal.begin(head(run)).append(Vec::new()).await.unwrap();
+    }
+    drop(journal);
+    alter(dir.path(), "DELETE FROM runs WHERE run = 'a'");
+    let reader = Reader::open(dir.path()).unwrap();
+    let listed = reader.runs(&Filter::default()).unwrap_err();
+    assert_eq!(listed.code(), "storage.corrupt");
+    assert_eq!(reader.run("a").unwrap_err().code(), "storage.corrupt");
+    assert_eq!(reader.run("b").unwrap().run, "b");
+}
+
+#[tokio::test]
+async fn a_kept_value_that_was_altered_is_absent() {
+    for sql in [
+        "UPDATE cache SET value = 'other'",
+        "UPDATE cache SET expires = expires + 1",
+        "UPDATE cache SET value = CAST(x'ff' AS TEXT)",
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let journal = open(dir.path());
+        let key = Digest::of(b"key");
+        journal.remember(&key, "value".to_owned(), 9).await.unwrap();
+        drop(journal);
+        alter(dir.path(), sql);
+        assert_eq!(open(dir.path()).cached(&key).await, Ok(None), "{sql}");
     }
 }
 
