@@ -8,6 +8,7 @@
 
 use std::collections::HashMap;
 
+use super::MAX_BODY;
 use crate::Digest;
 
 /// Strings that are longer than this, as JSON text, are stored apart.
@@ -74,7 +75,11 @@ pub(super) fn join(
                 None => return Ok(Err(format!("string {hex} is missing"))),
             }
         }
-        body.push_str(found.get(hex).map(String::as_str).unwrap_or_default());
+        let text = found.get(hex).map(String::as_str).unwrap_or_default();
+        if (body.len() + text.len()) as u64 > MAX_BODY {
+            return Ok(Err("it is larger than a record can be".to_owned()));
+        }
+        body.push_str(text);
         rest = after;
     }
     keys_back(rest, &mut body);

@@ -9,6 +9,10 @@ use super::chain::Link;
 /// How many records a run may have.
 pub const MAX_RECORDS: u64 = 50_000;
 
+/// How many bytes the bodies of a run's records may have together: whoever reads a
+/// run holds all of them.
+pub const MAX_BYTES: u64 = 512 << 20;
+
 /// How many bytes the body of a record may have.
 pub const MAX_BODY: u64 = 8 << 20;
 

@@ -61,6 +61,14 @@ pub enum JournalError {
         /// How many it may have.
         most: u64,
     },
+    /// A run's records are as large as they may be together.
+    #[error("run `{run}` would have more than {most} bytes of records")]
+    TooMuch {
+        /// The run.
+        run: String,
+        /// How many bytes it may have.
+        most: u64,
+    },
     /// A record is larger than it may be.
     #[error("a record `{kind}` has {bytes} bytes, {most} are allowed")]
     TooLarge {
@@ -99,7 +107,7 @@ impl JournalError {
             JournalError::Corrupt { .. } | JournalError::Damaged(_) => "storage.corrupt",
             JournalError::Lost { .. } => "storage.lost",
             JournalError::Version { .. } => "storage.version",
-            JournalError::TooLong { .. } => "limit.history",
+            JournalError::TooLong { .. } | JournalError::TooMuch { .. } => "limit.history",
             JournalError::TooLarge { .. } => "limit.record",
             JournalError::Unknown(_) => "storage.unknown",
             JournalError::Ambiguous(_) => "storage.ambiguous",

@@ -7,7 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::chain::{self, Link};
 use super::entry::{MAX_BODY, Placed};
 use super::queue::{Job, Queue};
-use super::{Entry, Head, JournalError, MAX_RECORDS, RunRow};
+use super::{Entry, Head, JournalError, MAX_BYTES, MAX_RECORDS, RunRow};
 
 /// The status of a run that was given no other.
 const RUNNING: &str = "running";
@@ -64,6 +64,11 @@ impl State {
                 let run = row.run.clone();
                 let most = MAX_RECORDS;
                 return Err(JournalError::TooLong { run, most });
+            }
+            if row.bytes > MAX_BYTES {
+                let run = row.run.clone();
+                let most = MAX_BYTES;
+                return Err(JournalError::TooMuch { run, most });
             }
             let (kind, at) = (entry.kind, entry.at_unix_ms);
             self.last = chain::of_record(&self.last, &row.run, row.records, kind, at, &body.text);
@@ -187,7 +192,7 @@ impl RunLog {
             queue.push(Job::Append(Box::new(append)))?;
             *state = next;
         }
-        is_done.await.unwrap_or_else(|_| Err(queue.why()))
+        queue.wait(is_done).await
     }
 }
 

@@ -4,7 +4,8 @@
 //! holding anything. There is no timer: the writer takes what is there.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -51,6 +52,7 @@ pub(super) struct Queue {
     room: Arc<Semaphore>,
     /// Why nothing is written any more.
     stopped: OnceLock<JournalError>,
+    holds_clock: AtomicBool,
 }
 
 #[derive(Default)]
@@ -66,6 +68,7 @@ impl Default for Queue {
             come: Condvar::new(),
             room: Arc::new(Semaphore::new(ROOM)),
             stopped: OnceLock::new(),
+            holds_clock: AtomicBool::new(false),
         }
     }
 }
@@ -91,7 +94,25 @@ impl Queue {
             drop(done.send(result));
             drop(room);
         })))?;
-        is_done.await.unwrap_or_else(|_| Err(self.why()))
+        self.wait(is_done).await
+    }
+
+    /// Waits for the writer's answer.
+    pub(super) async fn wait<T>(
+        &self,
+        answer: oneshot::Receiver<Result<T, JournalError>>,
+    ) -> Result<T, JournalError> {
+        // A paused clock stands still while a blocking task runs.
+        let (_held, end) = mpsc::channel::<()>();
+        if self.holds_clock.load(Ordering::Relaxed) {
+            tokio::task::spawn_blocking(move || end.recv());
+        }
+        answer.await.unwrap_or_else(|_| Err(self.why()))
+    }
+
+    /// See [`super::Journal::hold_clock`].
+    pub(super) fn hold_clock(&self) {
+        self.holds_clock.store(true, Ordering::Relaxed);
     }
 
     /// Waits until there is room for so many bytes.

@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::chain::{self, Link};
 use super::owner::{self, Totals};
-use super::{Head, JournalError, Record, blobs, head, schema};
+use super::{Head, JournalError, MAX_BYTES, Record, blobs, head, schema};
 use crate::Digest;
 
 /// The columns of a run's row, for [`stored`].
@@ -304,8 +304,12 @@ fn read_records(connection: &Connection, of: &Stored) -> Result<Vec<Record>, Jou
     let mut rows = statement.query([of.num])?;
     let mut last = chain::of_head(&of.row.head());
     let mut records: Vec<Record> = Vec::new();
+    let mut bytes = 0;
     while let Some(row) = rows.next()? {
         let seq = records.len() as u64 + 1;
+        if seq > of.row.records {
+            return Err(corrupt(seq, format!("{} records were written", seq - 1)));
+        }
         let read = || -> rusqlite::Result<(Record, Link)> {
             let record = Record {
                 seq: row.get::<_, i64>(0)?.cast_unsigned(),
@@ -334,10 +338,15 @@ fn read_records(connection: &Connection, of: &Stored) -> Result<Vec<Record>, Jou
             return Err(corrupt(seq, "it is not what was written".to_owned()));
         }
         let body = blobs::join(record.body, |hex| read_blob(connection, hex))?;
-        records.push(Record {
-            body: body.map_err(|why| corrupt(seq, why))?,
-            ..record
-        });
+        let body = body.map_err(|why| corrupt(seq, why))?;
+        bytes += body.len() as u64;
+        if bytes > of.row.bytes.min(MAX_BYTES) {
+            return Err(corrupt(
+                seq,
+                "it is larger than what was written".to_owned(),
+            ));
+        }
+        records.push(Record { body, ..record });
     }
     let there = records.len() as u64;
     if there != of.row.records || last != of.last {

@@ -3,6 +3,7 @@
 //! Asking needs no ownership. What is asked is read as hostile: it is a run's id
 //! and a word, cut to what such a thing may be long.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rusqlite::params;
@@ -10,7 +11,10 @@ use rusqlite::params;
 use super::{Journal, JournalError, Reader, schema};
 
 /// How many requests may wait.
-const MOST: i64 = 1000;
+const MOST: usize = 1000;
+
+/// How long the id of a run in a request may be.
+const RUN: usize = 256;
 
 /// How long the word of a request may be.
 const WORD: usize = 64;
@@ -37,7 +41,7 @@ pub fn ask(dir: &Path, run: &str, what: &str) -> Result<Asked, JournalError> {
     let connection = schema::asker(dir)?;
     let waiting: i64 =
         connection.query_row("SELECT count(*) FROM requests", [], |row| row.get(0))?;
-    if waiting >= MOST {
+    if usize::try_from(waiting).is_ok_and(|waiting| waiting >= MOST) {
         return Err(JournalError::Failed(format!(
             "{MOST} requests wait already: no owner is there to take them"
         )));
@@ -64,16 +68,21 @@ impl Journal {
             writer.commit(|connection, _| {
                 let mut take =
                     connection.prepare_cached("DELETE FROM requests RETURNING id, run, what")?;
-                let taken = take.query_map([], |row| {
-                    let asked = Asked {
-                        run: row.get(1)?,
-                        what: row.get(2)?,
+                let mut rows = take.query([])?;
+                let mut taken = BTreeMap::new();
+                while let Some(row) = rows.next()? {
+                    // What is no request is none: nobody can stop the owner with it.
+                    let text = |at, most| match row.get_ref(at).map(|value| value.as_str()) {
+                        Ok(Ok(text)) if text.len() <= most => Some(text.to_owned()),
+                        _ => None,
                     };
-                    Ok((row.get::<_, i64>(0)?, asked))
-                })?;
-                let mut taken: Vec<_> = taken.collect::<Result<_, _>>()?;
-                taken.sort_by_key(|(id, _)| *id);
-                Ok(taken.into_iter().map(|(_, asked)| asked).collect())
+                    if let (Some(run), Some(what)) = (text(1, RUN), text(2, WORD))
+                        && taken.len() < MOST
+                    {
+                        taken.insert(row.get::<_, i64>(0)?, Asked { run, what });
+                    }
+                }
+                Ok(taken.into_values().collect())
             })
         });
         taken.await

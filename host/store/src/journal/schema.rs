@@ -19,7 +19,7 @@ const APPLICATION: i64 = 0x484f_5443;
 
 /// How long a statement waits for another process that writes: one that asks
 /// something of the owner, or an owner that is being replaced.
-const BUSY: Duration = Duration::from_secs(10);
+pub(super) const BUSY: Duration = Duration::from_secs(10);
 
 /// Records lie in the order in which they came, with an index to find those of a
 /// run: three times as fast as a table in the order of runs.
@@ -161,8 +161,6 @@ pub(super) fn make_writer(
         Sync::Off => "OFF",
     };
     connection.pragma_update(None, "synchronous", sync)?;
-    // The writer does it itself, between commits, and hears when it fails.
-    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     if is_new {
         let tables = connection.transaction()?;
         tables.execute_batch(TABLES)?;
@@ -198,6 +196,8 @@ fn connect(dir: &Path) -> Result<Connection, JournalError> {
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // The owner's writer does it itself, between commits, and hears when it fails.
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?;
     Ok(connection)
 }
 

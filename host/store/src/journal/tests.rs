@@ -188,3 +188,54 @@ async fn after_a_failure_nothing_is_written_and_everybody_hears_why() {
     }
     assert_eq!(journal.asked().await, Err(failed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn commits_take_no_simulated_time_when_the_clock_is_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    journal.hold_clock();
+    let log = begin(&journal, "a");
+    let start = tokio::time::Instant::now();
+    for n in 0..20 {
+        let append = log.append(vec![entry(n)]);
+        let hour = std::time::Duration::from_secs(3600);
+        assert!(tokio::time::timeout(hour, append).await.unwrap().is_ok());
+    }
+    assert_eq!(start.elapsed(), std::time::Duration::ZERO);
+}
+
+#[tokio::test]
+async fn a_run_has_so_many_bytes_even_if_they_are_stored_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let log = begin(&journal, "a");
+    let large = Entry::new("large", 1, &"x".repeat(8_000_000));
+    let mut written = 0;
+    let refused = loop {
+        match log.append(vec![large.clone(); 10]).await {
+            Ok(seq) => written = seq,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.code(), "limit.history");
+    assert_eq!(written, MAX_BYTES / 80_000_020 * 10);
+    assert_eq!(log.append(vec![entry(1)]).await, Ok(written + 1));
+}
+
+#[tokio::test]
+async fn requests_that_are_none_do_not_stop_the_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let insert = "INSERT INTO requests (run, what) VALUES ('a', 'cancel'), \
+                  (CAST(x'ff' AS TEXT), 'cancel'), ('a', CAST(zeroblob(1000) AS TEXT))";
+    journal
+        .with(move |writer| Ok(writer.connection().execute_batch(insert)?))
+        .await;
+    let asked = journal.asked().await.unwrap();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(
+        (asked[0].run.as_str(), asked[0].what.as_str()),
+        ("a", "cancel")
+    );
+    assert_eq!(begin(&journal, "a").append(Vec::new()).await, Ok(0));
+}

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
@@ -196,8 +197,13 @@ impl Writer {
     }
 
     pub(super) fn checkpoint(&self, how: &str) -> Result<i64, JournalError> {
+        // While somebody reads, not everything can be moved: then it is moved later,
+        // and nobody who appends waits for who reads.
+        self.connection.busy_timeout(Duration::ZERO)?;
         let sql = format!("PRAGMA wal_checkpoint({how})");
-        Ok(self.connection.query_row(&sql, [], |row| row.get(1))?)
+        let pages = self.connection.query_row(&sql, [], |row| row.get(1));
+        self.connection.busy_timeout(schema::BUSY)?;
+        Ok(pages?)
     }
 }
 

@@ -67,3 +67,16 @@ fn a_string_that_is_missing_or_another_is_said() {
     let cut = stored.trim_end_matches(AFTER).to_owned();
     assert!(join(cut, nothing).unwrap().is_err());
 }
+
+#[test]
+fn a_body_that_names_a_string_too_often_is_not_made() {
+    let text = format!("\"{}\"", "x".repeat(1 << 20));
+    let digest = Digest::of(text.as_bytes()).hex();
+    let stored = format!(
+        "[{}]",
+        vec![format!("{BEFORE}{digest}{AFTER}"); 9].join(",")
+    );
+    let find = |_: &str| Ok(Some(text.clone()));
+    let error = join(stored, find).unwrap().unwrap_err();
+    assert!(error.contains("larger"), "{error}");
+}
