@@ -22,6 +22,7 @@
 //! two can be taken for the same. The records never say which challenge they hold.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::f64::consts::LN_10;
 
 use serde::Serialize;
 
@@ -225,7 +226,7 @@ impl Made {
     fn exact(&mut self, vendor: &'static str) -> Deal {
         let amount = loop {
             // Evenly between the logarithms of 10 and 10 000.
-            let euros = exp(2.302_585_092_994_046 + 6.907_755_278_982_137 * self.draw.unit());
+            let euros = exp(LN_10 * (1.0 + 3.0 * self.draw.unit()));
             let amount = (euros * 100.0).round() as u64;
             if self.amounts.iter().all(|it| it.abs_diff(amount) > APART) {
                 break amount;

@@ -48,7 +48,7 @@ fn solve(record: &Map<String, Value>) -> Value {
     let quotes = record["quotes"].as_u64().unwrap();
     let needed = match amount {
         ..=500_000 => 0,
-        ..=1_000_000 => 2,
+        500_001..=1_000_000 => 2,
         _ => 3,
     };
     let kinds: [(&str, &[&str]); 5] = [
