@@ -67,10 +67,18 @@ const SLEEPS: &[(&str, &str)] = &[
         "a simulated model takes its time",
     ),
     (
+        "host/app/src/state.rs",
+        "a process that was killed a moment ago still owns the journal",
+    ),
+    (
         "host/runtime/src/compile.rs",
         "looks whether a worker has ended, a thousand times a second",
     ),
     ("host/runtime/src/runtime.rs", "the clock of epochs"),
+    (
+        "host/workflow/src/engine/scene.rs",
+        "waits between tries, and timeouts of states",
+    ),
     (
         "tests/hostile/guard.rs",
         "looks whether a case without its guard has ended",
