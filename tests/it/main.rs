@@ -20,6 +20,7 @@ mod files;
 mod http;
 mod live_model;
 mod recall;
+mod runs;
 mod sandbox;
 mod scenarios;
 mod scene;

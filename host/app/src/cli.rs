@@ -4,7 +4,7 @@ use clap::{Parser, Subcommand};
 use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
-use crate::{bench, build, check, data, inspect, resume, run, screen, worker};
+use crate::{bench, build, check, data, inspect, replay, resume, run, runs, screen, show, worker};
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
 /// sandboxed, granted, metered.
@@ -23,6 +23,12 @@ enum Command {
     Run(run::RunArgs),
     /// Go on with runs that a host left unfinished
     Resume(resume::ResumeArgs),
+    /// List the runs that are kept, verify or forget them
+    Runs(runs::RunsArgs),
+    /// Tell what a run did: steps, tries, gates, effects, costs, transitions
+    Show(show::ShowArgs),
+    /// Execute runs once more from the journal alone: are they identical?
+    Replay(replay::ReplayArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
     /// Build plugins from source to components
@@ -45,6 +51,9 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
     match cli.command {
         Command::Run(args) => run::run(args, output),
         Command::Resume(args) => resume::resume(&args, output),
+        Command::Runs(args) => runs::runs(&args, output),
+        Command::Show(args) => show::show(&args, output),
+        Command::Replay(args) => replay::replay(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

@@ -16,6 +16,7 @@ Exit codes:
   4    a plugin cannot be built or loaded
   5    the run ended, and not one record succeeded
   6    the run ended, and the input has records that could not be run
+  7    a replay is not what was recorded
   130  stopped by Ctrl-C; what had finished was reported";
 
 /// What an exit code says.
@@ -28,6 +29,7 @@ pub(crate) enum Exit {
     Plugin,
     NothingSucceeded,
     BadRecords,
+    Diverged,
     Interrupted,
 }
 
@@ -42,6 +44,7 @@ impl Exit {
             Exit::Plugin => 4,
             Exit::NothingSucceeded => 5,
             Exit::BadRecords => 6,
+            Exit::Diverged => 7,
             Exit::Interrupted => 130,
         }
     }

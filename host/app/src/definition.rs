@@ -3,18 +3,19 @@
 //! files were that say which models and grants there are today.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hotcell_runtime::manifest::Limits;
 use hotcell_workflow::engine::history::History;
 use hotcell_workflow::plan::Plan;
 use serde::{Deserialize, Serialize};
 
-use crate::command::{Problem, WorkflowArgs};
+use crate::command::{Exit, Problem, WorkflowArgs};
 use crate::manifest::Checked;
 use crate::manifest::reader::Named;
 use crate::manifest::workflow::Plugin;
 use crate::state::State;
+use crate::wire;
 
 /// The form. A greater number is not read.
 const FORMAT: u32 = 1;
@@ -117,6 +118,26 @@ impl FilesUsed {
 }
 
 impl Definition {
+    /// Puts another component in the place of a plugin's: `NAME=FILE`.
+    pub(crate) fn replace(&mut self, change: &str, state: &State) -> Result<(), Problem> {
+        let wrong = |why: String, help: String| {
+            let report = miette::miette!(help = help, "`--plugin {change}`: {why}");
+            Problem::new(Exit::CommandLine, report)
+        };
+        let Some((name, file)) = change.split_once('=') else {
+            let help = "write `--plugin NAME=FILE.wasm`".to_owned();
+            return Err(wrong("there is no `=` in it".to_owned(), help));
+        };
+        let known: Vec<&str> = self.plugins.keys().map(String::as_str).collect();
+        let help = format!("its plugins are {}", known.join(", "));
+        let Some(pinned) = self.plugins.get_mut(name) else {
+            return Err(wrong(format!("the run has no plugin `{name}`"), help));
+        };
+        let bytes = wire::read_component(Path::new(file))?;
+        pinned.digest = state.keep(&bytes)?.hex();
+        Ok(())
+    }
+
     /// The files of today with the plugins of then.
     pub(crate) fn pin(&self, mut checked: Checked, state: &State) -> Result<Checked, Problem> {
         let spot = checked

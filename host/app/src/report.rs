@@ -253,7 +253,8 @@ fn trouble(text: &mut String, results: &Results) {
     }
 }
 
-fn table() -> Table {
+/// A table as all of ours look.
+pub(crate) fn table() -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_FULL_CONDENSED);
     table

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hotcell_store::Digest;
-use hotcell_store::journal::{Journal, JournalError, Options, Reader, Sync};
+use hotcell_store::journal::{self, Journal, JournalError, Options, Reader, Sync};
 
 use crate::command::{Exit, Problem};
 use crate::wire;
@@ -29,6 +29,11 @@ impl State {
 
     pub(crate) fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// Whether any run was ever kept there.
+    pub(crate) fn exists(&self) -> bool {
+        journal::exists(&self.dir)
     }
 
     /// Owns the journal. Nobody else may at the same time.
@@ -64,7 +69,7 @@ impl State {
                  `hotcell resume --take-over`"
             }
             JournalError::Full => "make room on the disk; `hotcell resume` goes on then",
-            JournalError::Unknown { .. } => "`hotcell runs` lists them",
+            JournalError::Unknown(_) | JournalError::Ambiguous(_) => "`hotcell runs` lists them",
             JournalError::Version { .. } => "use the Hotcell that wrote it, or a newer one",
             JournalError::Corrupt { .. } | JournalError::Lost { .. } => {
                 "the disk or somebody changed it: bring back a copy, or name another folder with \
@@ -115,10 +120,14 @@ impl State {
         let bytes = wire::read_component(&path)?;
         match Digest::of(&bytes).hex() == hex {
             true => Ok(bytes),
-            false => Err(Problem::failed(format!(
-                "`{}` is not what was kept there: its digest is another",
-                path.display()
-            ))),
+            false => {
+                let report = miette::miette!(
+                    help = "somebody changed it: bring back a copy; it is used by no run as it is",
+                    "`{}` is not the component that was kept there: its digest is another",
+                    path.display()
+                );
+                Err(Problem::new(Exit::Failed, report))
+            }
         }
     }
 }

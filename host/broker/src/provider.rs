@@ -1,7 +1,7 @@
 //! Who answers: providers that the broker brings itself. A provider over a
 //! model plugin is the runtime's, because running a component is.
 
-mod calendar;
+pub mod calendar;
 mod estimate;
 pub mod faults;
 pub mod openai;

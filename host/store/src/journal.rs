@@ -41,6 +41,7 @@ pub use cache::Cached;
 pub use entry::{Entry, MAX_BODY, MAX_BYTES, MAX_RECORDS, Record};
 pub use error::JournalError;
 pub use log::RunLog;
+pub use owner::held;
 pub use prune::{Prune, Pruned};
 pub use reader::{Filter, Reader, RunRow, Verified};
 pub use requests::{Asked, ask};
@@ -90,6 +91,11 @@ pub struct Head {
     pub created_unix_ms: u64,
     /// The run whose records up to this one it continues in another way.
     pub parent: Option<(String, u64)>,
+}
+
+/// Whether there is a journal in this folder.
+pub fn exists(dir: &Path) -> bool {
+    schema::file(dir).exists()
 }
 
 /// The owner's handle. With the last clone of it the journal is closed: what was

@@ -2,7 +2,7 @@
 //! writes. Pure; it never asks what time it is.
 
 /// Days since 1970-01-01 of a date; none when there is no such date.
-pub(super) fn days_of(year: i64, month: u32, day: u32) -> Option<i64> {
+pub fn days_of(year: i64, month: u32, day: u32) -> Option<i64> {
     let exists = (1..=9999).contains(&year)
         && (1..=12).contains(&month)
         && (1..=days_in(year, month)).contains(&day);
@@ -15,7 +15,7 @@ pub(super) fn days_of(year: i64, month: u32, day: u32) -> Option<i64> {
 }
 
 /// The date so many days after 1970-01-01.
-pub(super) fn date_of(days: i64) -> (i64, u32, u32) {
+pub fn date_of(days: i64) -> (i64, u32, u32) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let of_era = days.rem_euclid(146_097);

@@ -83,7 +83,7 @@ pub enum JournalError {
     #[error("there is no run `{0}`")]
     Unknown(String),
     /// Several runs begin like this.
-    #[error("several runs begin with `{0}`: write more of it")]
+    #[error("several runs are like `{0}`: write more of it")]
     Ambiguous(String),
     /// There is such a run already.
     #[error("run `{0}` is in the journal already")]

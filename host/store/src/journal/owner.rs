@@ -136,6 +136,23 @@ pub(super) fn compare(note: Option<Note>, totals: Option<&Totals>) -> Result<(),
     Ok(())
 }
 
+/// Whether some process owns the journal of this folder now. Who opens it in the
+/// same moment may be told that it is locked.
+pub fn held(dir: &Path) -> Result<bool, JournalError> {
+    let path = dir.join("owner.lock");
+    let fail = |error| JournalError::io("look at", &path, &error);
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(fail(error)),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(false),
+        Err(TryLockError::WouldBlock) => Ok(true),
+        Err(TryLockError::Error(error)) => Err(fail(error)),
+    }
+}
+
 /// Locks the journal for this process, until the file is dropped.
 pub(super) fn lock(dir: &Path, owner: &str, take_over: bool) -> Result<File, JournalError> {
     let path = dir.join("owner.lock");

@@ -5,7 +5,7 @@
 //! be the recorded one, byte for byte, and the machine must ask for the same
 //! things in the same order. The first place where that is not so is named.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ const OF_THE_MOMENT: [&str; 8] = [
     "limit.depth",
 ];
 
+/// Why a call is not executed again: what it used is not in the journal.
+const UNRECORDED: &str = "it used files, HTTP or more than is recorded";
+/// Or this.
+const MOMENT: &str = "its end depended on the moment";
+
 /// Where a replay differs from what is recorded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Divergence {
@@ -60,9 +65,8 @@ pub struct Replayed {
     pub status: Option<&'static str>,
     /// Calls that were executed again.
     pub executed: u64,
-    /// Calls that were taken as recorded: what they used is not in the journal,
-    /// or their end depended on the moment.
-    pub taken: u64,
+    /// Calls that were taken as recorded, by why.
+    pub taken: BTreeMap<&'static str, u64>,
     /// Where it differs, if it does.
     pub divergence: Option<Divergence>,
 }
@@ -110,7 +114,7 @@ impl Engine {
             task: record.task.clone(),
             status: None,
             executed: 0,
-            taken: 0,
+            taken: BTreeMap::new(),
             divergence: None,
         };
         let mut machine = history.begun.run(&self.plan);
@@ -131,7 +135,8 @@ impl Engine {
                     let found = self.again(&scene, history, action, event).await;
                     match found {
                         Found::Same => replayed.executed += 1,
-                        Found::Taken => replayed.taken += 1,
+                        Found::Taken(why) => *replayed.taken.entry(why).or_default() += 1,
+                        Found::AsItWas => {}
                         Found::Other(divergence) => {
                             replayed.divergence = Some(divergence);
                             return Ok(replayed);
@@ -189,13 +194,16 @@ impl Engine {
     ) -> Found {
         // Waits and looks are what they were.
         let (Some((key, _)), Some(path)) = (key(&action), action.path().cloned()) else {
-            return Found::Taken;
+            return Found::AsItWas;
         };
         let attempt = key.1;
         let known = history.known.get(&key);
         let opaque = known.is_some_and(Known::opaque);
-        if opaque || of_the_moment(&event.what) {
-            return Found::Taken;
+        if opaque {
+            return Found::Taken(UNRECORDED);
+        }
+        if of_the_moment(&event.what) {
+            return Found::Taken(MOMENT);
         }
         let log = AttemptLog::strict(known.cloned().unwrap_or_default());
         let what = match scene.perform(action, log).await {
@@ -240,7 +248,10 @@ impl Engine {
 
 enum Found {
     Same,
-    Taken,
+    /// A wait or a look: there is nothing to execute.
+    AsItWas,
+    /// A call that cannot be executed again, and why.
+    Taken(&'static str),
     Other(Divergence),
 }
 
