@@ -199,7 +199,9 @@ impl AttemptLog {
         let expected = match state.known.reads.get_mut(at) {
             None if log.to.is_some() => return Recalled::New,
             None => "nothing more".to_owned(),
-            Some((recorded, _)) if recorded != what => format!("read {recorded}"),
+            Some((recorded, _)) if recorded != what => {
+                text::line(&format!("read {recorded}"), TOLD)
+            }
             Some((_, value)) => {
                 let value = value.take();
                 let bytes = size(what, &value);
@@ -209,7 +211,9 @@ impl AttemptLog {
                         state.count(bytes);
                         return Recalled::Known(value);
                     }
-                    Err(error) => format!("read {what}, of another type: {error}"),
+                    Err(error) => {
+                        text::line(&format!("read {what}, of another type: {error}"), TOLD)
+                    }
                 }
             }
         };
@@ -266,12 +270,8 @@ impl AttemptLog {
             return false;
         }
         if log.to.is_none() {
-            state.diverge(
-                caller,
-                None,
-                "nothing that is not recorded",
-                &what.to_string(),
-            );
+            let what = text::line(&what.to_string(), TOLD);
+            state.diverge(caller, None, "nothing that is not recorded", &what);
             return false;
         }
         log.unrecorded(&mut state, caller, why);
@@ -378,13 +378,14 @@ impl State {
         self.halt.get_or_insert(halt);
     }
 
+    /// Both texts have been through the text gate; twice would spoil its marks.
     fn diverge(&mut self, caller: &Caller, call: Option<u32>, expected: &str, found: &str) {
         self.halt(Halt::Diverged {
             step: text::line(&caller.step, TOLD),
             attempt: caller.attempt,
             call: call.unwrap_or(self.calls),
-            expected: text::line(expected, TOLD),
-            found: text::line(found, TOLD),
+            expected: expected.to_owned(),
+            found: found.to_owned(),
         });
     }
 }

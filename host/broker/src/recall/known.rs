@@ -8,12 +8,12 @@ use store::journal::{Entry, Record};
 
 use super::record::{
     Ask, BadRecord, Delta, INTENT, Intent, Opaque, Outcome, READ, REFUSED, RESOLVED, RESULT, Read,
-    Refused, Resolution, Resolved, Unrecorded, Version, body, key,
+    Refused, Resolution, Resolved, TOLD, Unrecorded, Version, body, key,
 };
 use crate::llm::Request;
 use crate::meter::{Effect, Meter};
 use crate::tool::EffectKind;
-use crate::{Capability, store};
+use crate::{Capability, store, text};
 
 /// What the journal has of one attempt: its calls by number, and its reads.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,10 @@ impl Call {
     pub(super) fn told(&self) -> String {
         match (&self.intent, &self.end) {
             (Some(intent), _) => intent.ask.told(),
-            (None, Some(CallEnd::Refused(refused))) => refused.told.clone(),
+            (None, Some(CallEnd::Refused(refused))) => {
+                // It was written through the gate, by whoever wrote it.
+                text::line(&refused.told, TOLD)
+            }
             (None, _) => String::new(),
         }
     }

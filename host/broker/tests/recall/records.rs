@@ -259,3 +259,28 @@ async fn refusals_without_end_are_not_all_recorded() {
         .count();
     assert_eq!((refused, records.len()), (READS, READS + 1));
 }
+
+#[tokio::test]
+async fn nothing_from_a_journal_draws_on_a_terminal() {
+    let place = r#""v":1,"step":"step","attempt":1"#;
+    let read = format!(r#"{{{place},"read":0,"what":"\u202eclock","value":1}}"#);
+    let answer = r#"{"tools":{"Err":"unknown"}}"#;
+    let refused =
+        format!(r#"{{{place},"call":0,"digest":"x","told":"\u202etools","answer":{answer}}}"#);
+    let known = |kind: &str, body: &str| {
+        let mut known = Known::default();
+        known.add(&made(1, kind, body)).unwrap();
+        with(AttemptLog::strict(known))
+    };
+    let reader = known(READ, &read);
+    let read = reader.log.recall::<u64>(&reader, "clock");
+    assert_eq!(read, Recalled::Halted);
+    let caller = known(REFUSED, &refused);
+    let asked = nobody().call_tool(&caller, call("\u{202e}", "{}")).await;
+    asked.unwrap_err();
+    for caller in [reader, caller] {
+        let told = caller.log.halted().unwrap().to_string();
+        assert!(told.contains("\\u{202e}"), "{told}");
+        assert!(!told.contains('\u{202e}'), "{told}");
+    }
+}
