@@ -1,5 +1,6 @@
-//! The agents that reconcile and approve, in the plainest of patterns: what they
-//! are worth by themselves, and that nobody hands them an answer.
+//! The agents that reconcile and approve, in their examples and in the plainest of
+//! patterns: what they are worth by themselves, what the pattern adds, and that
+//! nobody hands them an answer.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -33,6 +34,15 @@ const ANSWERS: &[&str] = &[
 
 /// An example's data, grants and models under another workflow.
 fn scene(example: &str, workflow: &str) -> Scene {
+    let scene = whole(example);
+    let plugins = root().join("plugins");
+    let plugins = plugins.to_str().unwrap();
+    scene.write("workflow.yaml", &workflow.replace("../../plugins", plugins));
+    scene
+}
+
+/// An example as it is.
+fn whole(example: &str) -> Scene {
     // Built beforehand, outside of any patience.
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -51,7 +61,6 @@ fn scene(example: &str, workflow: &str) -> Scene {
         let name = file.file_name().into_string().unwrap();
         scene.write(&name, &text.replace("../../plugins", plugins));
     }
-    scene.write("workflow.yaml", &workflow.replace("../../plugins", plugins));
     scene
 }
 
@@ -151,9 +160,46 @@ fn requests_that_come_to_a_review_are_reviewed_rightly() {
 }
 
 #[test]
+fn the_machine_of_states_takes_every_request_where_it_belongs() {
+    let ran = whole("04-approval").run(&["--model", "reference"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert_eq!(ran.results["score"]["all"]["right"], 40, "{}", ran.said);
+    // What falls at validation costs no review.
+    assert_eq!(ran.results["totals"]["llm_calls"], 40 + 32);
+}
+
+#[test]
+fn an_invariant_holds_where_the_transitions_are_mistaken() {
+    let scene = whole("04-approval");
+    // Everybody goes to the manager, whatever the amount.
+    let manager = "on: accept, when: \"input.amount <= 10000.0\"";
+    scene.change("workflow.yaml", manager, "on: accept");
+    let finance = "on: accept, when: \"input.amount > 10000.0\"";
+    scene.change("workflow.yaml", finance, "on: escalate");
+    let ran = scene.run(&["--model", "reference"]);
+    let mut kept_out = 0;
+    for task in ran.results["tasks"].as_array().unwrap() {
+        match task["status"] == "success" {
+            true => {
+                let path = task["output"]["path"].as_array().unwrap();
+                assert!(!path.contains(&"FINANCE_REVIEW".into()), "{task}");
+            }
+            false => {
+                assert_eq!(task["error"]["code"], "invariant", "{task}");
+                kept_out += 1;
+            }
+        }
+    }
+    assert_eq!(kept_out, 8, "the large requests that meet the policy");
+}
+
+#[test]
 fn no_agent_is_handed_the_answer_to_its_own_question() {
-    for (example, workflow) in [("03-reconcile", RECONCILE), ("04-approval", APPROVE)] {
-        let tape = tape(&scene(example, workflow), &["--model", "reference"]);
+    for (example, scene) in [
+        ("03-reconcile", scene("03-reconcile", RECONCILE)),
+        ("04-approval", whole("04-approval")),
+    ] {
+        let tape = tape(&scene, &["--model", "reference"]);
         assert_eq!(places(&tape, LABELS), BTreeMap::new(), "{example}");
         let found = places(&tape, ANSWERS);
         let all: Vec<&String> = found.values().flatten().collect();
