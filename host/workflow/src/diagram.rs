@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::patterns::hierarchical::Hierarchical;
+use crate::patterns::iterative::Iterative;
 use crate::patterns::sequential::Sequential;
 use crate::patterns::state_machine::mermaid::{self, escaped};
 use crate::plan::{Pattern, Step};
@@ -11,6 +13,8 @@ pub fn diagram(pattern: &Pattern) -> String {
     match pattern {
         Pattern::StateMachine(machine) => mermaid::diagram(machine),
         Pattern::Sequential(sequential) => chart(sequential),
+        Pattern::Hierarchical(hierarchical) => tree(hierarchical),
+        Pattern::Iterative(iterative) => circle(iterative),
     }
 }
 
@@ -26,6 +30,31 @@ fn chart(sequential: &Sequential) -> String {
         if let Some(undo) = &stage.compensate {
             let _ = writeln!(lines, "    {}", boxed(&format!("u{at}"), undo));
             let _ = writeln!(lines, "    s{at} -.-> u{at}");
+        }
+    }
+    lines
+}
+
+/// From the planner to whom it may ask, and to the one answer.
+fn tree(hierarchical: &Hierarchical) -> String {
+    let planner = boxed("p", &hierarchical.planner);
+    let mut lines = format!("flowchart TD\n    {planner}\n    a([\"one answer\"])\n");
+    for (at, step) in hierarchical.specialists.iter().enumerate() {
+        let _ = writeln!(lines, "    {}", boxed(&format!("s{at}"), step));
+        let _ = writeln!(lines, "    p --> s{at} --> a");
+    }
+    lines
+}
+
+/// From round to round.
+fn circle(iterative: &Iterative) -> String {
+    let draft = boxed("d", &iterative.draft);
+    let mut lines = format!("flowchart TD\n    {draft}\n");
+    match &iterative.critic {
+        None => lines.push_str("    d -- again --> d\n"),
+        Some(critic) => {
+            let _ = writeln!(lines, "    {}", boxed("c", critic));
+            lines.push_str("    d --> c\n    c -- again --> d\n");
         }
     }
     lines

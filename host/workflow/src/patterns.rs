@@ -6,6 +6,8 @@
 //! is the machine's, the same for all patterns. A step may be a workflow itself,
 //! and a pattern cannot tell the difference.
 
+pub mod hierarchical;
+pub mod iterative;
 pub mod sequential;
 pub mod state_machine;
 
@@ -108,6 +110,8 @@ pub(crate) struct Scene<'a> {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum State {
     Sequential(sequential::State),
+    Hierarchical(Box<hierarchical::State>),
+    Iterative(Box<iterative::State>),
     StateMachine(state_machine::Walk),
 }
 
@@ -117,6 +121,14 @@ impl Pattern {
             Pattern::Sequential(it) => {
                 let (state, moves) = it.begin(scene);
                 (State::Sequential(state), moves)
+            }
+            Pattern::Hierarchical(it) => {
+                let (state, moves) = it.begin(scene);
+                (State::Hierarchical(Box::new(state)), moves)
+            }
+            Pattern::Iterative(it) => {
+                let (state, moves) = it.begin(scene);
+                (State::Iterative(Box::new(state)), moves)
             }
             Pattern::StateMachine(it) => {
                 let (state, moves) = it.begin(scene);
@@ -134,6 +146,12 @@ impl Pattern {
     ) -> Vec<Move> {
         match (self, state) {
             (Pattern::Sequential(it), State::Sequential(state)) => {
+                it.ended(state, scene, slot, ended)
+            }
+            (Pattern::Hierarchical(it), State::Hierarchical(state)) => {
+                it.ended(state, scene, slot, ended)
+            }
+            (Pattern::Iterative(it), State::Iterative(state)) => {
                 it.ended(state, scene, slot, ended)
             }
             (Pattern::StateMachine(it), State::StateMachine(state)) => {
@@ -159,6 +177,8 @@ impl Pattern {
     pub fn name(&self) -> &'static str {
         match self {
             Pattern::Sequential(_) => "sequential",
+            Pattern::Hierarchical(_) => "hierarchical",
+            Pattern::Iterative(_) => "iterative",
             Pattern::StateMachine(_) => "state_machine",
         }
     }
@@ -183,6 +203,8 @@ impl Pattern {
     fn own_steps(&self) -> Vec<&Step> {
         match self {
             Pattern::Sequential(it) => it.own_steps(),
+            Pattern::Hierarchical(it) => it.own_steps(),
+            Pattern::Iterative(it) => it.own_steps(),
             Pattern::StateMachine(it) => it.own_steps(),
         }
     }

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::breaker;
+use crate::patterns::hierarchical::Hierarchical;
+use crate::patterns::iterative::Iterative;
 use crate::patterns::sequential::Sequential;
 use crate::patterns::state_machine::StateMachine;
 use crate::retry::Retry;
@@ -40,6 +42,10 @@ pub struct Plan {
 pub enum Pattern {
     /// One after the other.
     Sequential(Sequential),
+    /// A planner, specialists side by side, and one answer out of theirs.
+    Hierarchical(Hierarchical),
+    /// Round by round, until the answer is good enough.
+    Iterative(Iterative),
     /// From state to state.
     StateMachine(StateMachine),
 }

@@ -28,6 +28,8 @@ pub(super) fn of(pattern: &Pattern) -> Shape {
             }
         }
         Pattern::StateMachine(machine) => walked(machine),
+        // What comes when is up to a planner, or to the answers.
+        Pattern::Hierarchical(_) | Pattern::Iterative(_) => Shape::default(),
     }
 }
 

@@ -173,6 +173,30 @@ impl Reader {
         }
     }
 
+    /// The number that a node should be.
+    pub(crate) fn number(&mut self, node: &Node, what: &str) -> Option<f64> {
+        match &node.kind {
+            Kind::Number(number) => number.as_f64(),
+            _ => {
+                let what = format!("`{what}`");
+                self.mismatch(node, &what, "a number", "write it without quotes");
+                None
+            }
+        }
+    }
+
+    /// The JSON pointer that a node should be.
+    pub(crate) fn pointer(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        if text.starts_with('/') {
+            return Some(text);
+        }
+        let message = format!("`{text}` does not point into an answer");
+        let help = format!("begin with a slash: `{what}: /{text}`");
+        self.wrong(&node.span, message, "not a JSON pointer", help);
+        None
+    }
+
     /// The whole number in this range that a node should be.
     pub(crate) fn whole(
         &mut self,

@@ -4,6 +4,8 @@
 //! references, files. Whether a plugin is an agent at all is known only once it
 //! is loaded; the places of the names are kept for that.
 
+mod hierarchical;
+mod iterative;
 mod pattern;
 mod plugins;
 mod scope;

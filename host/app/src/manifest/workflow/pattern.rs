@@ -4,7 +4,7 @@
 use hotcell_workflow::plan::{NESTING, Pattern};
 
 use super::scope::Scope;
-use super::{sequential, state_machine};
+use super::{hierarchical, iterative, sequential, state_machine};
 use crate::manifest::reader::{Reader, Table};
 use crate::manifest::tree::{Kind, Node};
 
@@ -16,12 +16,26 @@ struct Form {
 }
 
 /// Every pattern by the word in the file.
-const FORMS: [(&str, &Form); 2] = [
+const FORMS: [(&str, &Form); 4] = [
     (
         "sequential",
         &Form {
             keys: &sequential::KEYS,
             read: sequential::read,
+        },
+    ),
+    (
+        "hierarchical",
+        &Form {
+            keys: &hierarchical::KEYS,
+            read: hierarchical::read,
+        },
+    ),
+    (
+        "iterative",
+        &Form {
+            keys: &iterative::KEYS,
+            read: iterative::read,
         },
     ),
     (
