@@ -75,7 +75,7 @@ enum Fraud {
 const FRAUDS: [Fraud; 3] = [Fraud::StolenCard, Fraud::AccountTakeover, Fraud::Synthetic];
 
 /// How often a payment is drawn for a role at most: far more often than it takes.
-const MOST_DRAWS: usize = 100_000;
+const MOST_DRAWS: usize = 5_000;
 
 /// What becomes of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
