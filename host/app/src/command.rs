@@ -17,6 +17,7 @@ Exit codes:
   5    the run ended, and not one record succeeded
   6    the run ended, and the input has records that could not be run
   7    a replay is not what was recorded
+  8    runs stopped before their end; `hotcell resume` goes on with them
   130  stopped by Ctrl-C; what had finished was reported";
 
 /// What an exit code says.
@@ -30,6 +31,7 @@ pub(crate) enum Exit {
     NothingSucceeded,
     BadRecords,
     Diverged,
+    Unfinished,
     Interrupted,
 }
 
@@ -45,6 +47,7 @@ impl Exit {
             Exit::NothingSucceeded => 5,
             Exit::BadRecords => 6,
             Exit::Diverged => 7,
+            Exit::Unfinished => 8,
             Exit::Interrupted => 130,
         }
     }

@@ -53,6 +53,7 @@ fn head(text: &mut String, results: &Results, colours: bool) {
         ("timeout", totals.timeout),
         ("failure", totals.failure),
         ("cancelled", totals.cancelled),
+        ("unfinished", totals.unfinished),
         ("unreadable", results.bad_records.len() as u64),
     ];
     let ends = ends

@@ -76,6 +76,8 @@ pub(crate) struct Totals {
     pub(crate) timeout: u64,
     pub(crate) failure: u64,
     pub(crate) cancelled: u64,
+    /// Stopped before their end: they can be resumed.
+    pub(crate) unfinished: u64,
     pub(crate) repairs: u64,
     pub(crate) llm_calls: u64,
     pub(crate) llm_errors: u64,
@@ -239,6 +241,7 @@ fn add(totals: &mut Totals, report: &Report) {
         "validation_failed" => totals.validation_failed += 1,
         "timeout" => totals.timeout += 1,
         "cancelled" => totals.cancelled += 1,
+        "in_doubt" | "interrupted" | "diverged" => totals.unfinished += 1,
         _ => totals.failure += 1,
     }
     totals.repairs += report.attempts.iter().filter(|a| a.attempt > 1).count() as u64;

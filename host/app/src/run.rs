@@ -266,6 +266,8 @@ impl Interrupts {
 fn exit(results: &Results, cancelled: bool) -> Exit {
     if cancelled {
         Exit::Interrupted
+    } else if results.totals.unfinished > 0 {
+        Exit::Unfinished
     } else if results.totals.success == 0 {
         Exit::NothingSucceeded
     } else if !results.bad_records.is_empty() {
@@ -285,6 +287,11 @@ fn ending(results: &Results, exit: Exit) -> String {
                 totals.records
             )
         }
+        Exit::Unfinished => format!(
+            "{} of {} records stopped before their end: `hotcell resume` goes on with them, \
+             `--in-doubt` decides what becomes of calls in doubt",
+            totals.unfinished, totals.records
+        ),
         Exit::NothingSucceeded => "not one record succeeded".to_owned(),
         _ => format!(
             "{} records of the input could not be run",

@@ -56,11 +56,22 @@ points! {
 #[inline(always)]
 pub const fn point(_: Point) {}
 
+/// The variable that says where a process ends, as [`set()`] would: tests only.
+#[cfg(feature = "switches")]
+pub const SWITCH: &str = "HOTCELL_CRASH_AT";
+
+/// Where this process ends, and how often it passes there until then.
+#[cfg(feature = "switches")]
+type End = (Point, std::sync::atomic::AtomicI64);
+
+#[cfg(feature = "switches")]
+static END: std::sync::OnceLock<Option<End>> = std::sync::OnceLock::new();
+
 /// The process passes a point, and ends if that is the one that was set.
 #[cfg(feature = "switches")]
 pub fn point(passed: Point) {
     use std::sync::atomic::Ordering;
-    if let Some((point, left)) = END.get()
+    if let Some((point, left)) = END.get_or_init(named)
         && *point == passed
         && left.fetch_sub(1, Ordering::SeqCst) == 1
     {
@@ -68,18 +79,29 @@ pub fn point(passed: Point) {
     }
 }
 
-/// Where this process ends, and how often it passes there until then.
-#[cfg(feature = "switches")]
-static END: std::sync::OnceLock<(Point, std::sync::atomic::AtomicI64)> = std::sync::OnceLock::new();
-
 /// Sets where this process ends, once: a point's name, and after a colon which
 /// passing of it, if not the first. False means that it is none, or was set before.
 #[cfg(feature = "switches")]
 pub fn set(end: &str) -> bool {
+    parse(end).is_some_and(|end| END.set(Some(end)).is_ok())
+}
+
+/// Where the environment says that this process ends. A word that is none does not
+/// end it, which whoever gave it sees.
+#[cfg(feature = "switches")]
+fn named() -> Option<End> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "in tests alone, and a point has no caller that could pass it in"
+    )]
+    let end = std::env::var(SWITCH).ok()?;
+    parse(&end)
+}
+
+#[cfg(feature = "switches")]
+fn parse(end: &str) -> Option<End> {
     let (name, passing) = end.split_once(':').unwrap_or((end, "1"));
-    let point = Point::ALL.iter().find(|point| point.name() == name);
-    match (point, passing.parse::<i64>()) {
-        (Some(point), Ok(passing)) if passing > 0 => END.set((*point, passing.into())).is_ok(),
-        _ => false,
-    }
+    let point = Point::ALL.iter().find(|point| point.name() == name)?;
+    let passing: i64 = passing.parse().ok().filter(|passing| *passing > 0)?;
+    Some((*point, passing.into()))
 }

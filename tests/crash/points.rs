@@ -1,0 +1,122 @@
+//! The process dies at each point of an effect and of a commit, and goes on.
+
+use std::sync::OnceLock;
+
+use hotcell_store::crash::Point;
+use libtest_mimic::{Failed, Trial};
+
+use crate::ledger::Ledger;
+use crate::scene::{CRASH_AT, Ran, STEPS, Scene};
+
+const RECORDS: usize = 2;
+
+/// What becomes of calls in doubt.
+const DECISIONS: [&str; 2] = ["repeat", "fail"];
+
+/// What must come out, whatever happens on the way.
+pub(crate) fn undisturbed() -> &'static str {
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| {
+        let scene = Scene::new(RECORDS, STEPS);
+        let ran = scene.ran(&mut scene.start(&[])).expect(0);
+        let ledger = Ledger::read(&scene.state());
+        assert_eq!(ledger.calls.len(), 4 * RECORDS);
+        assert_eq!(scene.provider.count(), 4 * RECORDS);
+        ledger.covers(&scene);
+        ledger.is_billed(&scene, &ran);
+        ran.digest().to_owned()
+    })
+}
+
+pub(crate) fn trials() -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for point in Point::ALL {
+        // The first and the last but one of those that a run passes.
+        for (passing, decision) in [1, 7].into_iter().zip(DECISIONS) {
+            let name = format!("D01 {}:{passing}, then {decision}", point.name());
+            let at = format!("{}:{passing}", point.name());
+            trials.push(Trial::test(name, move || {
+                dies(&at, decision);
+                Ok::<(), Failed>(())
+            }));
+        }
+    }
+    trials
+}
+
+fn dies(at: &str, decision: &str) {
+    let expected = undisturbed();
+    let scene = Scene::new(RECORDS, STEPS);
+    let ran = scene.ran(scene.start(&["--concurrency", "1"]).env(CRASH_AT, at));
+    assert!(ran.was_killed(), "`{at}` was not passed: {}", ran.said);
+    let ran = goes_on(&scene, decision);
+    let ledger = Ledger::read(&scene.state());
+    ledger.covers(&scene);
+    ledger.is_billed(&scene, &ran);
+    assert_eq!(ledger.doubts(), [""; 0]);
+    let failed = ledger.calls.values().any(|it| it.ended == Some(0));
+    match failed {
+        // Somebody decided that an agent is told of a failure.
+        true => assert_eq!(decision, "fail"),
+        false => assert_eq!(ran.digest(), expected, "{}", ran.results),
+    }
+    // It was in doubt if and only if it may have been sent.
+    let sends = [
+        "after-intent",
+        "before-send",
+        "after-send",
+        "after-response",
+        "before-result",
+    ];
+    let sends = sends.contains(&at.split(':').next().unwrap());
+    if decision == "fail" && sends {
+        assert!(failed, "nothing was in doubt");
+    }
+    let repeats = scene.provider.count() - scene.provider.asked().len();
+    match at.split(':').next().unwrap() {
+        // Certainly sent.
+        "after-response" | "before-result" if decision == "repeat" => assert_eq!(repeats, 1),
+        // Perhaps.
+        "after-send" | "mid-batch" | "before-commit" if decision == "repeat" => {
+            assert!(repeats <= 1, "{repeats}");
+        }
+        _ => assert_eq!(repeats, 0),
+    }
+}
+
+/// Brings a scene to its end: first without a decision, then with this one. If
+/// nothing had begun it is started again.
+pub(crate) fn goes_on(scene: &Scene, decision: &str) -> Ran {
+    let before = Ledger::read(&scene.state());
+    let asked = scene.provider.asked();
+    if before.runs.is_empty() {
+        scene.ran(&mut scene.resume(&[])).expect(0);
+        return scene.ran(&mut scene.start(&[])).expect(0);
+    }
+    let mut ran = scene.ran(&mut scene.resume(&[]));
+    let now = scene.provider.asked();
+    for question in before.doubts() {
+        let count = |asked: &std::collections::BTreeMap<String, u64>| {
+            asked.get(question).copied().unwrap_or_default()
+        };
+        assert_eq!(
+            count(&now),
+            count(&asked),
+            "{question} was repeated unasked"
+        );
+    }
+    if !before.doubts().is_empty() {
+        let after = Ledger::read(&scene.state());
+        let in_doubt = after.runs.iter().filter(|row| row.status == "in_doubt");
+        assert!(in_doubt.count() > 0, "{}", ran.said);
+        assert_eq!(ran.status.code(), Some(8), "{}", ran.said);
+        assert!(ran.said.contains("nobody knows whether"), "{}", ran.said);
+        ran = scene.ran(&mut scene.resume(&["--in-doubt", decision]));
+    }
+    let cut_off = Ledger::read(&scene.state());
+    if cut_off.runs.iter().all(|row| row.status == "cancelled") {
+        // Cut off while the runs were being begun.
+        return scene.ran(&mut scene.start(&[])).expect(0);
+    }
+    ran.expect(0)
+}
