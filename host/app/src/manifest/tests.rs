@@ -13,6 +13,7 @@ use super::host::{ApiKey, Provider};
 use super::*;
 
 mod endpoint;
+mod rounds;
 mod slips;
 mod state_machine;
 mod steps;
