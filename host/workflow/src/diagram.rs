@@ -6,6 +6,7 @@ use crate::patterns::hierarchical::Hierarchical;
 use crate::patterns::iterative::Iterative;
 use crate::patterns::sequential::Sequential;
 use crate::patterns::state_machine::mermaid::{self, escaped};
+use crate::patterns::voting::Voting;
 use crate::plan::{Pattern, Step};
 
 /// The diagram. Workflows inside of workflows are one box each.
@@ -15,7 +16,21 @@ pub fn diagram(pattern: &Pattern) -> String {
         Pattern::Sequential(sequential) => chart(sequential),
         Pattern::Hierarchical(hierarchical) => tree(hierarchical),
         Pattern::Iterative(iterative) => circle(iterative),
+        Pattern::Voting(voting) => vote(voting),
     }
+}
+
+/// Voters and what their votes come to.
+fn vote(voting: &Voting) -> String {
+    let mut lines = String::from("flowchart TD\n    vote{{\"vote\"}}\n");
+    for (at, voter) in voting.voters.iter().enumerate() {
+        let name = format!("v{at}");
+        let _ = writeln!(lines, "    {} --> vote", boxed(&name, voter));
+    }
+    if let Some(aggregate) = &voting.aggregate {
+        let _ = writeln!(lines, "    vote --> {}", boxed("a", aggregate));
+    }
+    lines
 }
 
 /// Steps and what they need.

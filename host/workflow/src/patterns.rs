@@ -10,6 +10,7 @@ pub mod hierarchical;
 pub mod iterative;
 pub mod sequential;
 pub mod state_machine;
+pub mod voting;
 
 use std::sync::Arc;
 
@@ -113,6 +114,7 @@ pub(crate) enum State {
     Hierarchical(Box<hierarchical::State>),
     Iterative(Box<iterative::State>),
     StateMachine(state_machine::Walk),
+    Voting(voting::Poll),
 }
 
 impl Pattern {
@@ -133,6 +135,10 @@ impl Pattern {
             Pattern::StateMachine(it) => {
                 let (state, moves) = it.begin(scene);
                 (State::StateMachine(state), moves)
+            }
+            Pattern::Voting(it) => {
+                let (state, moves) = it.begin(scene);
+                (State::Voting(state), moves)
             }
         }
     }
@@ -157,6 +163,7 @@ impl Pattern {
             (Pattern::StateMachine(it), State::StateMachine(state)) => {
                 it.ended(state, scene, slot, ended)
             }
+            (Pattern::Voting(it), State::Voting(state)) => it.ended(state, scene, slot, ended),
             // A state is its own pattern's.
             _ => Vec::new(),
         }
@@ -180,6 +187,7 @@ impl Pattern {
             Pattern::Hierarchical(_) => "hierarchical",
             Pattern::Iterative(_) => "iterative",
             Pattern::StateMachine(_) => "state_machine",
+            Pattern::Voting(_) => "voting",
         }
     }
 
@@ -206,6 +214,7 @@ impl Pattern {
             Pattern::Hierarchical(it) => it.own_steps(),
             Pattern::Iterative(it) => it.own_steps(),
             Pattern::StateMachine(it) => it.own_steps(),
+            Pattern::Voting(it) => it.own_steps(),
         }
     }
 }

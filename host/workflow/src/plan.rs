@@ -12,6 +12,7 @@ use crate::patterns::hierarchical::Hierarchical;
 use crate::patterns::iterative::Iterative;
 use crate::patterns::sequential::Sequential;
 use crate::patterns::state_machine::StateMachine;
+use crate::patterns::voting::Voting;
 use crate::retry::Retry;
 
 /// The longest a whole run may take unless the workflow says otherwise: 60 s,
@@ -48,6 +49,8 @@ pub enum Pattern {
     Iterative(Iterative),
     /// From state to state.
     StateMachine(StateMachine),
+    /// Several are asked the same.
+    Voting(Voting),
 }
 
 /// A piece of work with what surrounds it.

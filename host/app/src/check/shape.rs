@@ -17,6 +17,9 @@ pub(super) struct Shape {
     pub(super) remarks: Vec<String>,
 }
 
+const ALIKE: &str = "all voters are the same agent with the same kind of task: they err in the \
+                     same places; give them kinds or agents that differ";
+
 pub(super) fn of(pattern: &Pattern) -> Shape {
     match pattern {
         Pattern::Sequential(sequential) => {
@@ -30,6 +33,14 @@ pub(super) fn of(pattern: &Pattern) -> Shape {
         Pattern::StateMachine(machine) => walked(machine),
         // What comes when is up to a planner, or to the answers.
         Pattern::Hierarchical(_) | Pattern::Iterative(_) => Shape::default(),
+        Pattern::Voting(voting) => Shape {
+            remarks: voting
+                .alike()
+                .then(|| ALIKE.to_owned())
+                .into_iter()
+                .collect(),
+            ..Shape::default()
+        },
     }
 }
 

@@ -12,6 +12,7 @@ mod scope;
 mod sequential;
 mod state_machine;
 mod step;
+mod voting;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -4,7 +4,7 @@
 use hotcell_workflow::plan::{NESTING, Pattern};
 
 use super::scope::Scope;
-use super::{hierarchical, iterative, sequential, state_machine};
+use super::{hierarchical, iterative, sequential, state_machine, voting};
 use crate::manifest::reader::{Reader, Table};
 use crate::manifest::tree::{Kind, Node};
 
@@ -16,7 +16,7 @@ struct Form {
 }
 
 /// Every pattern by the word in the file.
-const FORMS: [(&str, &Form); 4] = [
+const FORMS: [(&str, &Form); 5] = [
     (
         "sequential",
         &Form {
@@ -43,6 +43,13 @@ const FORMS: [(&str, &Form); 4] = [
         &Form {
             keys: &state_machine::KEYS,
             read: state_machine::read,
+        },
+    ),
+    (
+        "voting",
+        &Form {
+            keys: &voting::KEYS,
+            read: voting::read,
         },
     ),
 ];
