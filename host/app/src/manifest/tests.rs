@@ -17,6 +17,7 @@ mod rounds;
 mod slips;
 mod state_machine;
 mod steps;
+mod voting;
 
 const WORKFLOW: &str = r#"workflow: invoices
 description: A few invoices.
