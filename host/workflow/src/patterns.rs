@@ -113,7 +113,7 @@ pub(crate) enum State {
     Sequential(sequential::State),
     Hierarchical(Box<hierarchical::State>),
     Iterative(Box<iterative::State>),
-    StateMachine(state_machine::Walk),
+    Machine(state_machine::Walk),
     Voting(voting::Poll),
 }
 
@@ -134,7 +134,7 @@ impl Pattern {
             }
             Pattern::StateMachine(it) => {
                 let (state, moves) = it.begin(scene);
-                (State::StateMachine(state), moves)
+                (State::Machine(state), moves)
             }
             Pattern::Voting(it) => {
                 let (state, moves) = it.begin(scene);
@@ -160,7 +160,7 @@ impl Pattern {
             (Pattern::Iterative(it), State::Iterative(state)) => {
                 it.ended(state, scene, slot, ended)
             }
-            (Pattern::StateMachine(it), State::StateMachine(state)) => {
+            (Pattern::StateMachine(it), State::Machine(state)) => {
                 it.ended(state, scene, slot, ended)
             }
             (Pattern::Voting(it), State::Voting(state)) => it.ended(state, scene, slot, ended),
@@ -172,9 +172,7 @@ impl Pattern {
     /// A wait of the pattern is over.
     pub(crate) fn elapsed(&self, state: &mut State, scene: &Scene<'_>, timer: u32) -> Vec<Move> {
         match (self, state) {
-            (Pattern::StateMachine(it), State::StateMachine(state)) => {
-                it.elapsed(state, scene, timer)
-            }
+            (Pattern::StateMachine(it), State::Machine(state)) => it.elapsed(state, scene, timer),
             // The others never wait.
             _ => Vec::new(),
         }

@@ -173,19 +173,19 @@ impl Voting {
         if !to_come.is_empty() && !tally::settled(self.strategy, &votes, &to_come, self.least()) {
             return self.ask(poll, scene, 1);
         }
-        if let Some(aggregate) = &self.aggregate {
-            if votes.len() >= self.least() {
-                let asked = Asked {
-                    ballots: Some(self.ballots(&cast)),
-                    ..scene.asked.clone()
-                };
-                return vec![Move::Begin {
-                    slot: self.aggregator(),
-                    name: aggregate.id.clone(),
-                    step: Arc::clone(aggregate),
-                    asked,
-                }];
-            }
+        if let Some(aggregate) = &self.aggregate
+            && votes.len() >= self.least()
+        {
+            let asked = Asked {
+                ballots: Some(self.ballots(&cast)),
+                ..scene.asked.clone()
+            };
+            return vec![Move::Begin {
+                slot: self.aggregator(),
+                name: aggregate.id.clone(),
+                step: Arc::clone(aggregate),
+                asked,
+            }];
         }
         match tally::tally(self.strategy, &votes, self.least()) {
             Verdict::Decided(value, sure) => {

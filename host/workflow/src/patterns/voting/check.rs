@@ -58,10 +58,10 @@ pub fn check(voting: &Voting) -> Vec<Wrong> {
             false => seen.push(id),
         }
     }
-    if let Strategy::Quorum(k) = voting.strategy {
-        if !(1..=voters).contains(&k) {
-            wrong.push(Wrong::K(voters));
-        }
+    if let Strategy::Quorum(k) = voting.strategy
+        && !(1..=voters).contains(&k)
+    {
+        wrong.push(Wrong::K(voters));
     }
     let field = voting.field.iter();
     let pointers = field.chain(voting.outliers.as_ref().map(|it| &it.field));

@@ -349,11 +349,15 @@ fn a_vote_that_cannot_work_is_told() {
     let table: [(usize, Change, Vec<Wrong>); 14] = [
         (5, |_| {}, vec![]),
         (1, |_| {}, vec![Wrong::Voters(1)]),
-        (3, |it| it.voters = vec![Arc::new(voter("x")); 65], {
-            let mut wrong = vec![Wrong::Voters(65)];
-            wrong.extend(vec![Wrong::Twice("x".to_owned()); 64]);
-            wrong
-        }),
+        (
+            3,
+            |it| it.voters = (0..65).map(|_| Arc::new(voter("x"))).collect(),
+            {
+                let mut wrong = vec![Wrong::Voters(65)];
+                wrong.extend(vec![Wrong::Twice("x".to_owned()); 64]);
+                wrong
+            },
+        ),
         (
             3,
             |it| it.aggregate = Some(Arc::new(voter("b"))),
