@@ -82,6 +82,11 @@ impl OpenEffect {
         }
     }
 
+    /// Its number in the attempt.
+    pub(crate) fn sequence(&self) -> u32 {
+        self.effect.as_ref().map_or(0, |effect| effect.sequence)
+    }
+
     /// Records the end. `fill` sees the effect with the time it really took. Of
     /// times whole microseconds are kept, here as in the journal. Gives back what
     /// is recorded as the time it took.

@@ -33,8 +33,8 @@ pub use record::{
 };
 
 pub(crate) use question::Question;
-pub(crate) use record::{Spent, Unrecorded};
-pub(crate) use slip::Slip;
+pub(crate) use record::{Departure, Spent, Unrecorded};
+pub(crate) use slip::{Departed, Halted, Slip};
 
 use crate::{Caller, Capability, store, text};
 use question::Print;
@@ -286,6 +286,11 @@ impl AttemptLog {
         let number = state.calls;
         state.calls = number.saturating_add(1);
         number
+    }
+
+    /// Whether anything is written or known.
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
     }
 
     /// What is needed to answer a call from the journal, or to write it there.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
+use hotcell_store::Digest;
 use hotcell_store::guard::Guard;
 use http::header::{self, HeaderMap, HeaderName};
 use http_body::Body;
@@ -20,7 +21,7 @@ use super::sent::{Open, Sent};
 use super::{BadOrigin, Egress, HttpError, Incoming, IpNet, JUDGED, Refused, address};
 use crate::meter::{Meter, Refusal};
 use crate::policy::{self, Access, Capability};
-use crate::recall::Unrecorded;
+use crate::recall::{Departed, Departure, Halted, Question, Unrecorded};
 use crate::{Broker, Caller, text};
 
 /// How long the guest wants to wait. It can ask for less time than there is,
@@ -71,6 +72,7 @@ struct Going {
     given_up: Arc<AtomicBool>,
     patience: Patience,
     started: Instant,
+    sequence: u32,
     place: Place,
     open: Open,
 }
@@ -91,11 +93,21 @@ impl Broker {
         B::Error: std::error::Error + Send + Sync + 'static,
     {
         let going = self.depart(caller, request, patience, sent);
+        // Numbered here and now, in the order of the guest.
+        let announced = match &going {
+            Ok(going) => Announced::of(caller, going),
+            Err(_) => None,
+        };
         async move {
-            match going {
-                Ok(going) => going.arrive().await,
-                Err(error) => Err(error),
+            let going = going?;
+            if let Some(announced) = announced {
+                let sequence = going.sequence;
+                if let Err(error) = announced.wait(sequence).await {
+                    going.open.end(error.code());
+                    return Err(error);
+                }
             }
+            going.arrive().await
         }
     }
 
@@ -148,7 +160,7 @@ impl Broker {
         let effect = self
             .begin(caller, Capability::Http, &origin.to_string(), None)
             .ok_or(HttpError::Exhausted)?;
-        let started = effect.started;
+        let (started, sequence) = (effect.started, effect.sequence());
         let open = Open::new(effect);
         sent.add(open.clone());
         let refused = |error: HttpError| {
@@ -182,10 +194,49 @@ impl Broker {
             given_up,
             patience,
             started,
+            sequence,
             place,
             open,
             egress,
         })
+    }
+}
+
+/// A request that changes something, before it is sent.
+struct Announced {
+    caller: Caller,
+    call: u32,
+    departure: Departure,
+}
+
+impl Announced {
+    /// None for what only reads: that may be sent again.
+    fn of(caller: &Caller, going: &Going) -> Option<Announced> {
+        let reads = ["GET", "HEAD", "OPTIONS"].contains(&going.method.as_str());
+        if reads || !caller.log.is_on() {
+            return None;
+        }
+        let url = going.request.url().as_str();
+        Some(Announced {
+            call: caller.log.number(),
+            departure: Departure {
+                method: going.method.clone(),
+                origin: going.origin.to_string(),
+                url: Digest::of(url.as_bytes()).to_string(),
+            },
+            caller: caller.clone(),
+        })
+    }
+
+    /// Waits until the journal has it.
+    async fn wait(self, sequence: u32) -> Result<(), HttpError> {
+        let question = Question::Http(&self.departure);
+        let mut slip = self.caller.log.slip(&self.caller, self.call, question);
+        match slip.depart(sequence).await {
+            Ok(Departed::Goes) => Ok(()),
+            Ok(Departed::GivenUp) => Err(HttpError::Broken),
+            Err(Halted) => Err(HttpError::Exhausted),
+        }
     }
 }
 

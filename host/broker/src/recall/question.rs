@@ -3,7 +3,7 @@
 
 use store::Digest;
 
-use super::record::{Ask, Base, Delta, TOLD};
+use super::record::{Ask, Base, Delta, Departure, TOLD};
 use crate::llm::{Message, Part, Request};
 use crate::tool::{ToolCall, ToolSpec};
 use crate::{Capability, store, text};
@@ -13,6 +13,7 @@ use crate::{Capability, store, text};
 pub(crate) enum Question<'a> {
     Llm(&'a Request),
     Tools(&'a ToolCall),
+    Http(&'a Departure),
 }
 
 impl Question<'_> {
@@ -20,6 +21,7 @@ impl Question<'_> {
         match self {
             Question::Llm(_) => Capability::Llm,
             Question::Tools(_) => Capability::Tools,
+            Question::Http(_) => Capability::Http,
         }
     }
 
@@ -28,6 +30,7 @@ impl Question<'_> {
         match self {
             Question::Llm(request) => &request.model,
             Question::Tools(call) => &call.name,
+            Question::Http(departure) => &departure.origin,
         }
     }
 
@@ -36,6 +39,7 @@ impl Question<'_> {
         match self {
             Question::Llm(request) => told_model(&request.model, request.messages.last()),
             Question::Tools(call) => told_tool(call),
+            Question::Http(departure) => departure.told(),
         }
     }
 }
@@ -45,6 +49,7 @@ impl Ask {
         match self {
             Ask::Llm(delta) => told_model(&delta.rest.model, delta.rest.messages.last()),
             Ask::Tools(call) => told_tool(call),
+            Ask::Http(departure) => departure.told(),
         }
     }
 
@@ -52,6 +57,7 @@ impl Ask {
         match self {
             Ask::Llm(_) => Capability::Llm,
             Ask::Tools(_) => Capability::Tools,
+            Ask::Http(_) => Capability::Http,
         }
     }
 
@@ -59,7 +65,14 @@ impl Ask {
         match self {
             Ask::Llm(delta) => &delta.rest.model,
             Ask::Tools(call) => &call.name,
+            Ask::Http(departure) => &departure.origin,
         }
+    }
+}
+
+impl Departure {
+    fn told(&self) -> String {
+        text::line(&format!("http {} {}", self.method, self.origin), TOLD)
     }
 }
 
@@ -91,12 +104,8 @@ impl Print {
     /// over the JSON of all else; that of a tool call over its JSON.
     pub(super) fn of(question: Question<'_>) -> Print {
         let request = match question {
-            Question::Tools(call) => {
-                return Print {
-                    digest: json(call).to_string(),
-                    ..Print::default()
-                };
-            }
+            Question::Tools(call) => return Print::whole(call),
+            Question::Http(departure) => return Print::whole(departure),
             Question::Llm(request) => request,
         };
         let messages: Vec<_> = request.messages.iter().map(json).collect();
@@ -111,6 +120,14 @@ impl Print {
             digest: Digest::of(all.as_bytes()).to_string(),
             messages,
             tools,
+        }
+    }
+
+    /// Of something that is compared as a whole.
+    fn whole<T: serde::Serialize>(value: &T) -> Print {
+        Print {
+            digest: json(value).to_string(),
+            ..Print::default()
         }
     }
 

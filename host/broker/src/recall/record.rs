@@ -110,6 +110,19 @@ pub(super) enum Ask {
     Llm(Delta),
     /// A tool.
     Tools(ToolCall),
+    /// A server, to change something. What it answers is not recorded, so such a
+    /// call never has a result.
+    Http(Departure),
+}
+
+/// A request over HTTP. What else is in it is the guest's to say again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Departure {
+    pub(crate) method: String,
+    pub(crate) origin: String,
+    /// SHA-256 of the URL: it may hold what must not be kept.
+    pub(crate) url: String,
 }
 
 /// A request without what it has in common with an earlier one.

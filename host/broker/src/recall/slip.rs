@@ -78,6 +78,14 @@ impl Reply for Result<ToolOutput, ToolError> {
 /// The attempt ends here: nobody may be asked.
 pub(crate) struct Halted;
 
+/// What becomes of something that was to be sent.
+pub(crate) enum Departed {
+    /// It may be sent.
+    Goes,
+    /// It was in doubt, and was given up.
+    GivenUp,
+}
+
 /// One call. Without a journal there is nothing in it and it does nothing; an
 /// agent that waits keeps no room for one.
 pub(crate) struct Slip<'a>(Option<Box<Made<'a>>>);
@@ -139,6 +147,28 @@ impl<'a> Slip<'a> {
                     Err(Halted) => R::halted(),
                 })
             }
+        }
+    }
+
+    /// Something is about to be sent of which no answer will be recorded; waits
+    /// until that is durable. Once it is, only a person can say that it may be
+    /// sent again.
+    pub(crate) async fn depart(&mut self, sequence: u32) -> Result<Departed, Halted> {
+        let Some(made) = self.0.as_mut() else {
+            return Ok(Departed::Goes);
+        };
+        match made.look() {
+            Said::Nothing => {
+                let effect = EffectKind::UnsafeToRepeat;
+                let intended = self.intend(sequence, effect, None).await;
+                intended.map(|()| Departed::Goes)
+            }
+            Said::GivenUp(_) => Ok(Departed::GivenUp),
+            Said::Refused(_) | Said::Made(..) => {
+                made.diverge(&mut made.log.lock(), "a call with an answer");
+                Err(Halted)
+            }
+            Said::Halted => Err(Halted),
         }
     }
 
@@ -326,6 +356,7 @@ impl Made<'_> {
     ) -> Intent {
         let ask = match self.question {
             Question::Tools(call) => Ask::Tools(call.clone()),
+            Question::Http(departure) => Ask::Http(departure.clone()),
             Question::Llm(request) => {
                 let before = state.before.take();
                 // Calls that are made at once are begun in order; a base that

@@ -11,6 +11,7 @@
 mod desk;
 mod doubt;
 mod records;
+mod requests;
 #[path = "../setup/mod.rs"]
 #[expect(dead_code, reason = "brokers are made here in another way")]
 mod setup;
