@@ -67,6 +67,10 @@ const SLEEPS: &[(&str, &str)] = &[
         "a simulated model takes its time",
     ),
     (
+        "host/app/src/cancel.rs",
+        "looks whether another process has ended a run",
+    ),
+    (
         "host/app/src/state.rs",
         "a process that was killed a moment ago still owns the journal",
     ),

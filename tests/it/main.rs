@@ -19,6 +19,7 @@ mod example;
 mod files;
 mod http;
 mod live_model;
+mod owners;
 mod recall;
 mod runs;
 mod sandbox;

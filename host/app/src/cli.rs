@@ -4,7 +4,10 @@ use clap::{Parser, Subcommand};
 use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
-use crate::{bench, build, check, data, inspect, replay, resume, run, runs, screen, show, worker};
+use crate::{
+    bench, build, cancel, check, data, fork, inspect, replay, resume, run, runs, screen, show,
+    worker,
+};
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
 /// sandboxed, granted, metered.
@@ -29,6 +32,10 @@ enum Command {
     Show(show::ShowArgs),
     /// Execute runs once more from the journal alone: are they identical?
     Replay(replay::ReplayArgs),
+    /// Begin another run where one was, with another input or another component
+    Fork(fork::ForkArgs),
+    /// End a run without doing it
+    Cancel(cancel::CancelArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
     /// Build plugins from source to components
@@ -54,6 +61,8 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Runs(args) => runs::runs(&args, output),
         Command::Show(args) => show::show(&args, output),
         Command::Replay(args) => replay::replay(&args, output),
+        Command::Fork(args) => fork::fork(&args, output),
+        Command::Cancel(args) => cancel::cancel(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

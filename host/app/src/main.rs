@@ -2,12 +2,14 @@
 
 mod bench;
 mod build;
+mod cancel;
 mod check;
 mod cli;
 mod command;
 mod data;
 mod definition;
 mod folders;
+mod fork;
 mod inspect;
 mod kept;
 mod manifest;

@@ -1,10 +1,12 @@
 //! `hotcell run`: a workflow over all its records.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 use hotcell_broker::text;
@@ -21,6 +23,9 @@ use crate::score::Gold;
 use crate::state::State;
 use crate::wire::{self, Assembly, Keep, Options};
 use crate::{report, screen, timeline};
+
+/// What another process writes into the journal to end a run.
+pub(crate) const CANCEL: &str = "cancel";
 
 #[derive(Args)]
 pub(crate) struct RunArgs {
@@ -167,6 +172,7 @@ pub(crate) async fn work(
     let cancel = CancellationToken::new();
     let interrupts = Interrupts::register().map_err(Problem::failed)?;
     let listener = tokio::spawn(listen(interrupts, cancel.clone()));
+    let heeded = heed(assembly);
     let bar = screen::bar(jobs.len());
     let (failed, bar_view) = (AtomicU64::new(0), bar.clone());
     let ended = |report: &Report| {
@@ -185,7 +191,10 @@ pub(crate) async fn work(
         bar_view.inc(1);
     };
     let engine = Arc::clone(&assembly.engine);
-    let reports = engine.run_all(jobs, concurrency, &cancel, ended).await;
+    let reports = tokio::select! {
+        reports = engine.run_all(jobs, concurrency, &cancel, ended) => reports,
+        never = heeded => match never {},
+    };
     bar.finish_and_clear();
     listener.abort();
     Ok((reports, cancel.is_cancelled()))
@@ -221,6 +230,24 @@ pub(crate) fn tell(
         screen::note(&ending(&results, exit));
     }
     Ok(exit)
+}
+
+/// Does what other processes ask of this one, while it works.
+async fn heed(assembly: &Assembly) -> Infallible {
+    let mut look = tokio::time::interval(Duration::from_millis(200));
+    loop {
+        look.tick().await;
+        let Some(journal) = &assembly.journal else {
+            continue;
+        };
+        // Runs hear of a journal that fails, and end.
+        for asked in journal.asked().await.unwrap_or_default() {
+            if asked.what == CANCEL {
+                screen::note(&format!("{} is cancelled, as was asked", asked.run));
+                assembly.engine.cancel(&asked.run);
+            }
+        }
+    }
 }
 
 /// The first Ctrl-C ends the runs, the second ends the process.

@@ -68,6 +68,8 @@ pub(crate) struct Assembly {
     pub(crate) models: Vec<ModelInUse>,
     /// Components that had to be compiled.
     pub(crate) compiled: u64,
+    /// Where runs are kept; none if they are not.
+    pub(crate) journal: Option<Journal>,
     /// Keeps the sandbox alive.
     #[expect(dead_code, reason = "it lives as long as this")]
     runtime: Runtime,
@@ -235,6 +237,7 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         plugins: all,
         models: in_use,
         compiled: runtime.compiled(),
+        journal: options.keep.as_ref().map(|keep| keep.journal.clone()),
         runtime,
     })
 }

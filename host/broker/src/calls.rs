@@ -114,7 +114,9 @@ impl Broker {
         };
         let cost_micros = route.price.of(usage);
         let outcome = result.as_ref().map_or_else(LlmError::code, |_| "ok");
+        let retry_after_ms = result.as_ref().err().and_then(LlmError::retry_after_ms);
         let took = effect.end(outcome, |effect| {
+            effect.retry_after_ms = retry_after_ms;
             effect.usage = usage;
             effect.usage_estimated = usage_estimated;
             effect.cost_micros = cost_micros;

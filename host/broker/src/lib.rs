@@ -239,6 +239,7 @@ impl Broker {
             cost_micros: 0,
             took: Duration::ZERO,
             simulated_time: false,
+            retry_after_ms: None,
         };
         OpenEffect::new(Arc::clone(&caller.meter), effect)
     }

@@ -242,6 +242,14 @@ impl LlmError {
             LlmError::Cancelled => "cancelled",
         }
     }
+
+    /// How long the provider asked to wait, in milliseconds.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            LlmError::RateLimited(after) => after.map(u64::from),
+            _ => None,
+        }
+    }
 }
 
 /// Where an answer comes from. Shown wherever results are shown, so that nobody

@@ -51,6 +51,10 @@ pub struct Effect {
     pub took: Duration,
     /// True when nobody really waited.
     pub simulated_time: bool,
+    /// How long a model's provider asked to wait before the next call, in
+    /// milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
 }
 
 /// JSON gets whole microseconds under a name that says so.
@@ -368,6 +372,20 @@ impl Meter {
                 cost_micros: spent.cost_micros.saturating_add(effect.cost_micros),
                 tokens: spent.tokens.saturating_add(tokens),
             }
+        })
+    }
+
+    /// How long the providers asked to wait that one attempt was refused by last:
+    /// the longest, in milliseconds. What was asked before a call that succeeded
+    /// is over.
+    pub fn retry_after_ms(&self, step: &str, attempt: u32) -> Option<u64> {
+        let records = self.lock();
+        let calls = records.effects.iter().filter(|it| {
+            it.capability == Capability::Llm && it.attempt == attempt && it.step == step
+        });
+        calls.fold(None, |longest, call| match call.outcome {
+            "ok" => None,
+            _ => longest.max(call.retry_after_ms),
         })
     }
 

@@ -185,13 +185,16 @@ impl Engine {
         self.go(Job::Run(record), cancel).await
     }
 
-    /// Ends a run that is under way. Says whether it is.
+    /// Ends a run that is under way, and one whose turn has not come as soon as it
+    /// comes. Says whether it is under way.
     pub fn cancel(&self, run: &str) -> bool {
-        let under_way = self
+        let mut under_way = self
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        under_way.get(run).inspect(|it| it.cancel()).is_some()
+        let is = under_way.contains_key(run);
+        under_way.entry(run.to_owned()).or_default().cancel();
+        is
     }
 
     /// What each agent's breaker is, by the agent's name.
@@ -295,7 +298,10 @@ impl<'a> Listed<'a> {
             .under_way
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        all.insert(run.to_owned(), cancel.clone());
+        let before = all.insert(run.to_owned(), cancel.clone());
+        if before.is_some_and(|before| before.is_cancelled()) {
+            cancel.cancel();
+        }
         Listed {
             engine,
             run: run.to_owned(),

@@ -172,6 +172,14 @@ impl Answer {
             Answer::Tools(answer) => answer.as_ref().map_or_else(ToolError::code, |_| "ok"),
         }
     }
+
+    /// How long a model's provider asked to wait.
+    pub(super) fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Answer::Llm(Err(error)) => error.retry_after_ms(),
+            Answer::Llm(Ok(_)) | Answer::Tools(_) => None,
+        }
+    }
 }
 
 /// What a call used, as the meter has it. Most calls have little of it.

@@ -335,6 +335,7 @@ impl Made<'_> {
             cost_micros: spent.cost_micros,
             took: Duration::from_micros(spent.took_micros),
             simulated_time: spent.simulated_time,
+            retry_after_ms: outcome.answer.retry_after_ms(),
         });
         self.give(outcome.answer)
     }

@@ -162,7 +162,7 @@ impl Scene<'_> {
                 return Ok(match decide.await {
                     End::Done(decision) => Answer::Decision(decision),
                     End::Halted(halt) => return Err(halt),
-                    end => Answer::Fault(fault(&end)),
+                    end => Answer::Fault(self.fault(call, &end)),
                 });
             }
             Ask::Run(task) => task,
@@ -182,7 +182,7 @@ impl Scene<'_> {
                 }),
                 Err(findings) => Answer::OffSchema(findings),
             },
-            end => Answer::Fault(fault(&end)),
+            end => Answer::Fault(self.fault(call, &end)),
         })
     }
 
@@ -205,8 +205,21 @@ impl Scene<'_> {
         Ok(match check.await {
             End::Done(verdict) => Ok(verdict),
             End::Halted(halt) => return Err(halt),
-            end => Err(fault(&end)),
+            end => Err(self.fault(call, &end)),
         })
+    }
+
+    /// Why there is nothing, and what the model's provider asked to wait if it was
+    /// that.
+    fn fault<T>(&self, call: &Call, end: &End<T>) -> Fault {
+        let fault = fault(end);
+        match &*fault.code {
+            "transient" => Fault {
+                retry_after_ms: self.meter.retry_after_ms(&call.step, call.attempt),
+                ..fault
+            },
+            _ => fault,
+        }
     }
 
     /// What a call took: on the wall, and what simulated calls say they took.
