@@ -144,24 +144,24 @@ fn a_run_whose_host_is_gone_is_cancelled_and_the_others_are_gone_on_with() {
     assert_eq!(kept.ask(&["cancel", "INV-2024-009"]).code, 1);
 }
 
+/// Forks, and reads what was written to the last argument.
+fn fork_at(kept: &Kept, parent: &str, step: &str, args: &[&str]) -> Value {
+    let told = kept.ask(&[&["fork", parent, "--at", step], args].concat());
+    assert_eq!(told.code, 0, "{}", told.said());
+    crate::scene::json(std::path::Path::new(args.last().unwrap()))
+}
+
 #[test]
 fn a_fork_does_what_comes_after_a_step_again_with_another_input() {
     let kept = example();
     let ran = kept.run(&["--limit", "1", "--model", "reference"]);
     assert_eq!(ran.code, 0, "{}", ran.said);
     let parent = ran.task()["run"].as_str().unwrap();
-    let input = &ran.task()["output"];
-    assert_eq!(input["approval_route"], "manager", "{input}");
 
     // The same again: what was extracted is taken over.
     let out = kept.scene.path("fork.json");
     let out = out.to_str().unwrap();
-    let fork = |args: &[&str]| {
-        let told = kept.ask(&[&["fork", parent, "--at", "approve", "--out", out], args].concat());
-        assert_eq!(told.code, 0, "{}", told.said());
-        crate::scene::json(std::path::Path::new(out))["tasks"][0].clone()
-    };
-    let same = fork(&[]);
+    let same = fork_at(&kept, parent, "approve", &["--out", out])["tasks"][0].clone();
     assert_eq!(same["output"], ran.task()["output"]);
     assert_ne!(same["run"], ran.task()["run"]);
     assert!(
@@ -179,17 +179,23 @@ fn a_fork_does_what_comes_after_a_step_again_with_another_input() {
         told.stdout
     );
 
-    // With another input: what it was given is in the journal.
-    let given = kept.json(&["show", parent])["told"]["output"].to_string();
-    kept.scene.write("given.json", &given);
-    let other = format!("input=@{}", kept.scene.path("given.json").display());
-    let told = kept.ask(&["fork", parent, "--at", "approve", "--set", &other]);
-    assert_eq!(told.code, 5, "{}", told.said());
-    let newest = kept.json(&["runs", "--limit", "1"])["runs"][0]["run"].clone();
-    let shown = kept.json(&["show", newest.as_str().unwrap()]);
-    let instead: Value =
-        serde_json::from_str(shown["instead"]["approve"].as_str().unwrap()).unwrap();
-    assert_eq!(instead, *input);
+    // Another invoice in the place of the first, which comes out as in its own run.
+    let records = crate::scene::json(&kept.scene.path("invoices.json"));
+    kept.scene.write("other.json", &records[2].to_string());
+    let other = format!("input=@{}", kept.scene.path("other.json").display());
+    let forked = fork_at(&kept, parent, "extract", &["--set", &other, "--out", out]);
+    let forked = forked["tasks"][0].clone();
+    let gold = crate::scene::json(&kept.scene.path("gold.json"));
+    let of_other = |field: &str| gold["INV-2024-002"][field].clone();
+    assert_eq!(
+        forked["output"]["correct_vendor"],
+        of_other("correct_vendor"),
+        "{forked}"
+    );
+    assert_ne!(forked["output"], ran.task()["output"]);
+    let shown = kept.json(&["show", forked["run"].as_str().unwrap()]);
+    let instead = shown["instead"]["extract"].as_str().unwrap();
+    assert_eq!(serde_json::from_str::<Value>(instead).unwrap(), records[2]);
 
     let replayed = kept.json(&["replay", "--all"]);
     assert_eq!(
@@ -217,4 +223,87 @@ fn a_fork_does_what_comes_after_a_step_again_with_another_input() {
         assert!(told.stderr.contains(said), "{}", told.stderr);
     }
     assert_eq!(kept.json(&["runs"])["runs"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn a_call_that_nobody_knows_the_end_of_is_decided_by_a_person() {
+    for (decision, code, status) in [("repeat", 5, "cancelled"), ("fail", 5, "failure")] {
+        let (kept, silent) = (example(), Silent::new());
+        let steps = "\nsteps:";
+        let once = "\ndefaults: { retry: { max: 0 } }\nsteps:";
+        kept.scene.change("workflow.yaml", steps, once);
+        let (running, question) = silent.wait(&kept, "1");
+        let id = kept.json(&["runs"])["runs"][0]["run"].clone();
+        let id = id.as_str().unwrap();
+        running.signal("KILL");
+        drop((running.end(), question));
+
+        let told = kept.ask(&["resume"]);
+        assert_eq!(told.code, 8, "{}", told.said());
+        assert!(told.stdout.contains("1 in doubt"), "{}", told.stdout);
+        for said in [
+            "nobody knows whether call 0 of llm `default` was made",
+            &format!("`hotcell resume {id} --in-doubt repeat` makes the call again"),
+            "`--in-doubt fail` tells the plugin",
+        ] {
+            assert!(told.stderr.contains(said), "{said}: {}", told.stderr);
+        }
+        let in_doubt = ("INV-2024-000".to_owned(), "in_doubt".to_owned());
+        assert_eq!(statuses(&kept), [in_doubt]);
+        let shown = kept.ask(&["show", id]);
+        assert!(
+            shown
+                .stdout
+                .contains("in_doubt: see `hotcell resume --in-doubt`")
+        );
+
+        let mut command = hotcell();
+        command
+            .args(["resume", id, "--in-doubt", decision, "--state"])
+            .arg(kept.state());
+        let resumed = start(&mut command);
+        let question = (decision == "repeat").then(|| {
+            let asked = silent.questions.recv_timeout(PATIENCE);
+            let cancelled = kept.ask(&["cancel", id]);
+            assert_eq!(cancelled.code, 0, "{}", cancelled.said());
+            asked.expect("the model is asked again")
+        });
+        let told = resumed.end();
+        drop(question);
+        assert_eq!(told.code, code, "{}", told.said());
+        assert_eq!(
+            statuses(&kept),
+            [("INV-2024-000".to_owned(), status.to_owned())]
+        );
+        assert!(silent.questions.try_recv().is_err());
+        assert_eq!(kept.ask(&["replay", "--all"]).code, 0);
+    }
+}
+
+#[test]
+fn a_host_that_hangs_loses_its_runs_to_the_one_that_takes_over() {
+    let (kept, silent) = (example(), Silent::new());
+    let (running, question) = silent.wait(&kept, "1");
+    running.signal("STOP");
+    let told = kept.ask(&["resume"]);
+    assert_eq!(told.code, 1, "{}", told.said());
+    assert!(
+        told.stderr.contains("`hotcell resume --take-over`"),
+        "{}",
+        told.stderr
+    );
+    let told = kept.ask(&["resume", "--take-over", "--in-doubt", "fail"]);
+    assert_eq!(told.code, 8, "{}", told.said());
+    // It wakes up, and may not write any more.
+    running.signal("CONT");
+    running.signal("INT");
+    let late = running.end();
+    assert_eq!(late.code, 130, "{}", late.said());
+    assert!(late.stdout.contains("1 interrupted"), "{}", late.said());
+    drop(question);
+    assert_eq!(
+        statuses(&kept),
+        [("INV-2024-000".to_owned(), "in_doubt".to_owned())]
+    );
+    assert_eq!(kept.ask(&["runs", "--verify"]).code, 0);
 }

@@ -258,3 +258,129 @@ fn a_component_that_was_swapped_in_the_store_is_not_executed() {
         told.stderr
     );
 }
+
+#[test]
+fn a_journal_that_was_changed_is_refused_and_the_place_is_named() {
+    let kept = example("2");
+    let told = kept.ask(&["runs", "--verify"]);
+    assert_eq!(told.code, 0, "{}", told.said());
+    assert!(told.stdout.starts_with("2 runs with "), "{}", told.stdout);
+    let file = kept.state().join("journal.db");
+    let mut bytes = std::fs::read(&file).unwrap();
+    let word = b"vendor.find";
+    let at = bytes.windows(word.len()).position(|at| at == word).unwrap();
+    bytes[at + 1] ^= 1;
+    std::fs::write(&file, bytes).unwrap();
+    for args in [&["runs"][..], &["runs", "--verify"], &["replay", "--all"]] {
+        let told = kept.ask(args);
+        assert_eq!(told.code, 1, "{args:?}: {}", told.said());
+        assert!(told.stderr.contains("storage.corrupt"), "{}", told.stderr);
+        assert!(
+            told.stderr.contains("` is corrupt at record "),
+            "{}",
+            told.stderr
+        );
+        assert!(told.stderr.contains("bring back a copy"), "{}", told.stderr);
+    }
+}
+
+#[test]
+fn old_runs_are_forgotten_when_that_is_asked_and_no_others() {
+    let kept = example("2");
+    for (before, left) in [("30d", 2), ("2026-01-01", 2), ("0d", 0)] {
+        let told = kept.ask(&["runs", "--prune-before", before]);
+        assert_eq!(told.code, 0, "{}", told.said());
+        let runs = kept.json(&["runs"])["runs"].clone();
+        assert_eq!(
+            runs.as_array().unwrap().len(),
+            left,
+            "{before}: {}",
+            told.stdout
+        );
+    }
+    let told = kept.ask(&["runs", "--prune-before", "yesterday"]);
+    assert_eq!(told.code, 2, "{}", told.said());
+    assert!(told.stderr.contains("a day such as"), "{}", told.stderr);
+}
+
+#[test]
+fn a_program_hears_what_runs_do_while_they_do_it() {
+    component("plugins/invoice-approver");
+    let kept = Kept::new(Scene::example());
+    let events = kept.scene.path("events.jsonl");
+    let ran = kept.run(&["--limit", "5", "--events", events.to_str().unwrap()]);
+    let lines = std::fs::read_to_string(&events).unwrap();
+    let lines: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let of = |event: &str| {
+        lines
+            .iter()
+            .filter(|line| line["event"] == event)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(of("gap").len(), 0);
+    assert_eq!(of("run.started").len(), 5);
+    let tasks = ran.results["tasks"].as_array().unwrap();
+    for task in tasks {
+        let ended = of("run.ended")
+            .into_iter()
+            .find(|line| line["run"] == task["run"])
+            .unwrap();
+        assert_eq!(ended["status"], task["status"]);
+        let tries = of("step.started")
+            .into_iter()
+            .filter(|line| line["run"] == task["run"]);
+        assert_eq!(tries.count(), task["attempts"].as_array().unwrap().len());
+    }
+    let told = kept.run(&["--limit", "1", "--events", "/nowhere/events"]);
+    assert_eq!(told.code, 1);
+    assert!(
+        told.said.contains("cannot write `/nowhere/events`"),
+        "{}",
+        told.said
+    );
+}
+
+#[test]
+fn a_provider_is_given_the_time_that_it_asks_for_unless_that_is_too_long() {
+    component("plugins/invoice-approver");
+    for (after, waits) in [(120, &[120][..]), (61_000, &[])] {
+        let kept = Kept::new(Scene::example());
+        kept.scene.write(
+            "host.toml",
+            "[models.default]\nprovider = \"scripted\"\nfile = \"replies.jsonl\"\n\
+             price = { input_micros_per_mtok = 0, output_micros_per_mtok = 0 }\n",
+        );
+        let busy = format!(
+            r#"{{"match": {{"attempt": 1}}, "reply": {{"error": "rate-limited", "retry_after_ms": {after}}}}}"#
+        );
+        let other = r#"{"match": {"attempt": 2}, "reply": {"error": "invalid", "message": "no"}}"#;
+        kept.scene
+            .write("replies.jsonl", &format!("{busy}\n{other}\n"));
+        let ran = kept.run(&["--limit", "1"]);
+        assert_eq!(ran.code, 5, "{}", ran.said);
+        let told = kept.json(&["show", "INV-2024-000"])["told"].clone();
+        let waited: Vec<u64> = told["waits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|wait| wait["ms"].as_u64().unwrap())
+            .collect();
+        assert_eq!(waited, waits, "{told}");
+        assert_eq!(
+            told["attempts"].as_array().unwrap().len(),
+            1 + waits.len(),
+            "{told}"
+        );
+        assert_eq!(told["records"]["effects"][0]["retry_after_ms"], after);
+        let retries = &ran.results["totals"]["retries"];
+        assert_eq!(retries, waits.len(), "{}", ran.results["totals"]);
+        assert_eq!(ran.results["totals"]["repairs"], 0);
+        let shown = kept.ask(&["show", "INV-2024-000"]);
+        let says = shown.stdout.contains("wait 120.0 ms before the next try");
+        assert_eq!(says, !waits.is_empty(), "{}", shown.stdout);
+        assert_eq!(kept.ask(&["replay", "--all"]).code, 0);
+    }
+}

@@ -18,6 +18,7 @@ use crate::results::Facts;
 use crate::run::{self, Places, Told};
 use crate::screen;
 use crate::state::State;
+use crate::watch::Watch;
 use crate::wire::{self, Keep, Options};
 
 #[derive(Args)]
@@ -70,6 +71,7 @@ async fn go(
     let definition = kept.definition;
     let checked = definition.pin(wire::read(&definition.files.args())?, state)?;
     let record = fork.record.clone();
+    let (teller, watch) = Watch::new(None)?;
     let options = Options {
         concurrency: 1,
         cache: args.places.cache(),
@@ -80,6 +82,7 @@ async fn go(
         }),
         pinned: Some(definition),
         tape: None,
+        teller,
     };
     let assembly = wire::assemble(&checked, &options).await?;
     screen::note(&format!(
@@ -87,7 +90,7 @@ async fn go(
         record.run, args.at, kept.row.run
     ));
     let started = Instant::now();
-    let (reports, cancelled) = run::work(&assembly, vec![Job::Fork(fork)], 1).await?;
+    let (reports, cancelled) = run::work(&assembly, vec![Job::Fork(fork)], 1, watch).await?;
     let records = Records {
         good: vec![records::Record {
             index: 0,

@@ -25,6 +25,7 @@ mod screen;
 mod show;
 mod state;
 mod timeline;
+mod watch;
 mod wire;
 mod worker;
 

@@ -49,11 +49,18 @@ fn head(text: &mut String, results: &Results, colours: bool) {
     };
     let ends = [
         ("success", totals.success),
+        ("partial success", totals.partial_success),
+        ("fallback", totals.fallback),
         ("validation failed", totals.validation_failed),
+        ("pending human review", totals.pending_human_review),
+        ("budget exceeded", totals.budget_exceeded),
         ("timeout", totals.timeout),
         ("failure", totals.failure),
         ("cancelled", totals.cancelled),
-        ("unfinished", totals.unfinished),
+        ("running", totals.running),
+        ("in doubt", totals.in_doubt),
+        ("interrupted", totals.interrupted),
+        ("diverged", totals.diverged),
         ("unreadable", results.bad_records.len() as u64),
     ];
     let ends = ends
@@ -103,7 +110,7 @@ fn head(text: &mut String, results: &Results, colours: bool) {
     row(
         "calls",
         format!(
-            "{} LLM ({} failed), {} tool, {}{} repairs, {} cells",
+            "{} LLM ({} failed), {} tool, {}{} repairs, {} retries, {} cells",
             totals.llm_calls,
             totals.llm_errors,
             totals.tool_calls,
@@ -112,6 +119,7 @@ fn head(text: &mut String, results: &Results, colours: bool) {
                 requests => format!("{requests} HTTP, "),
             },
             totals.repairs,
+            totals.retries,
             totals.cells
         ),
     );

@@ -72,13 +72,24 @@ pub(crate) struct ModelResult {
 pub(crate) struct Totals {
     pub(crate) records: u64,
     pub(crate) success: u64,
+    /// Something optional is missing. No success.
+    pub(crate) partial_success: u64,
+    /// Something stood in for a step. No success.
+    pub(crate) fallback: u64,
     pub(crate) validation_failed: u64,
+    pub(crate) pending_human_review: u64,
+    pub(crate) budget_exceeded: u64,
     pub(crate) timeout: u64,
     pub(crate) failure: u64,
     pub(crate) cancelled: u64,
-    /// Stopped before their end: they can be resumed.
-    pub(crate) unfinished: u64,
+    pub(crate) running: u64,
+    pub(crate) in_doubt: u64,
+    pub(crate) interrupted: u64,
+    pub(crate) diverged: u64,
+    /// Tries after findings about the one before.
     pub(crate) repairs: u64,
+    /// Tries after one that came to nothing.
+    pub(crate) retries: u64,
     pub(crate) llm_calls: u64,
     pub(crate) llm_errors: u64,
     pub(crate) tool_calls: u64,
@@ -97,7 +108,41 @@ pub(crate) struct Totals {
 impl Totals {
     /// Runs that came to an end of their own.
     pub(crate) fn finished(&self) -> u64 {
-        self.success + self.validation_failed + self.timeout + self.failure
+        let ends = [
+            self.success,
+            self.partial_success,
+            self.fallback,
+            self.validation_failed,
+            self.pending_human_review,
+            self.budget_exceeded,
+            self.timeout,
+            self.failure,
+        ];
+        ends.into_iter().sum()
+    }
+
+    /// Runs that have not ended.
+    pub(crate) fn unfinished(&self) -> u64 {
+        self.running + self.in_doubt + self.interrupted + self.diverged
+    }
+
+    /// Where runs with this status are counted.
+    fn of(&mut self, status: &str) -> &mut u64 {
+        match status {
+            "success" => &mut self.success,
+            "partial_success" => &mut self.partial_success,
+            "fallback" => &mut self.fallback,
+            "validation_failed" => &mut self.validation_failed,
+            "pending_human_review" => &mut self.pending_human_review,
+            "budget_exceeded" => &mut self.budget_exceeded,
+            "timeout" => &mut self.timeout,
+            "cancelled" => &mut self.cancelled,
+            "running" => &mut self.running,
+            "in_doubt" => &mut self.in_doubt,
+            "interrupted" => &mut self.interrupted,
+            "diverged" => &mut self.diverged,
+            _ => &mut self.failure,
+        }
     }
 }
 
@@ -236,15 +281,13 @@ fn bad(record: &BadRecord) -> BadResult {
 }
 
 fn add(totals: &mut Totals, report: &Report) {
-    match report.status {
-        "success" => totals.success += 1,
-        "validation_failed" => totals.validation_failed += 1,
-        "timeout" => totals.timeout += 1,
-        "cancelled" => totals.cancelled += 1,
-        "in_doubt" | "interrupted" | "diverged" => totals.unfinished += 1,
-        _ => totals.failure += 1,
+    *totals.of(report.status) += 1;
+    for attempt in report.attempts.iter().filter(|it| it.attempt > 1) {
+        match followed_findings(report, attempt) {
+            true => totals.repairs += 1,
+            false => totals.retries += 1,
+        }
     }
-    totals.repairs += report.attempts.iter().filter(|a| a.attempt > 1).count() as u64;
     totals.cells += report.records.cells.len() as u64;
     for effect in &report.records.effects {
         match effect.capability {
@@ -267,6 +310,14 @@ fn add(totals: &mut Totals, report: &Report) {
             | Capability::Secrets => {}
         }
     }
+}
+
+/// Whether a try was made because of what was found in the one before: that one
+/// had an output.
+fn followed_findings(report: &Report, attempt: &Attempt) -> bool {
+    let before = |it: &&Attempt| it.step == attempt.step && it.attempt + 1 == attempt.attempt;
+    let before = report.attempts.iter().find(before);
+    before.is_some_and(|it| matches!(it.outcome.as_str(), "ok" | "off-schema"))
 }
 
 fn models(facts: &Facts<'_>, reports: &[Report]) -> Vec<ModelResult> {

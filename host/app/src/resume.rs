@@ -15,11 +15,13 @@ use tokio::time::Instant;
 
 use crate::command::{Exit, Output, Problem};
 use crate::definition::Definition;
+use crate::kept::find;
 use crate::manifest::records::{self, Records};
 use crate::results::Facts;
 use crate::run::{self, Places, Told};
 use crate::screen;
 use crate::state::{State, clock};
+use crate::watch::Watch;
 use crate::wire::{self, Keep, Options};
 
 #[derive(Args)]
@@ -103,7 +105,7 @@ fn batches(state: &State, journal: &Journal, only: Option<&str>) -> Result<Vec<B
     let reader = journal.reader();
     let wrong = |error| state.problem(&error);
     let open = match only {
-        Some(id) => vec![reader.run(id).map_err(wrong)?],
+        Some(id) => vec![find(state, &reader, id)?],
         None => {
             let filter = Filter {
                 open: true,
@@ -233,12 +235,14 @@ async fn go_on(
         journal: journal.clone(),
         files: definition.files.clone(),
     };
+    let (teller, watch) = Watch::new(None)?;
     let options = Options {
         concurrency: usize::from(args.concurrency),
         cache: args.places.cache(),
         keep: Some(keep),
         pinned: Some(definition.clone()),
         tape: None,
+        teller,
     };
     let assembly = wire::assemble(&checked, &options).await?;
     let open: Vec<Job> = runs
@@ -252,7 +256,7 @@ async fn go_on(
         definition.plan.name
     ));
     let started = Instant::now();
-    let (resumed, cancelled) = run::work(&assembly, open, options.concurrency).await?;
+    let (resumed, cancelled) = run::work(&assembly, open, options.concurrency, watch).await?;
     let plan = std::sync::Arc::new(definition.plan.clone());
     let mut resumed: BTreeMap<String, Report> = resumed
         .into_iter()

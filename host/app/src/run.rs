@@ -5,7 +5,6 @@ use std::error::Error;
 use std::fs::OpenOptions;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use clap::Args;
@@ -21,8 +20,12 @@ use crate::manifest::records::{Records, load_records};
 use crate::results::{Facts, Results};
 use crate::score::Gold;
 use crate::state::State;
+use crate::watch::Watch;
 use crate::wire::{self, Assembly, Keep, Options};
 use crate::{report, screen, timeline};
+
+/// So many runs that have not ended are told of one by one.
+const OPEN: usize = 20;
 
 /// What another process writes into the journal to end a run.
 pub(crate) const CANCEL: &str = "cancel";
@@ -43,6 +46,9 @@ pub(crate) struct RunArgs {
     /// Write every value that is handed to a plugin here, one JSON line each
     #[arg(long, value_name = "FILE")]
     tape: Option<PathBuf>,
+    /// Write what runs do here while they do it, one JSON line for each event
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
     #[command(flatten)]
     places: Places,
     /// Keep nothing of the runs: they cannot be resumed, shown or replayed
@@ -133,12 +139,14 @@ async fn go(
             })
         }
     };
+    let (teller, watch) = Watch::new(args.events.as_deref())?;
     let options = Options {
         concurrency: usize::from(args.concurrency),
         cache: args.places.cache(),
         keep,
         pinned: None,
         tape: args.tape.clone(),
+        teller,
     };
     let assembly = wire::assemble(checked, &options).await?;
     screen::detail(&format!("compiled {} components", assembly.compiled));
@@ -150,7 +158,7 @@ async fn go(
     let jobs = assembly.engine.enlist(starts, &batch).await;
     let jobs = jobs.map_err(|halt| Problem::failed(&halt))?;
     let started = Instant::now();
-    let (reports, cancelled) = work(&assembly, jobs, options.concurrency).await?;
+    let (reports, cancelled) = work(&assembly, jobs, options.concurrency, watch).await?;
     let facts = Facts {
         checked,
         assembly: &assembly,
@@ -168,33 +176,31 @@ pub(crate) async fn work(
     assembly: &Assembly,
     jobs: Vec<Job>,
     concurrency: usize,
+    mut watch: Watch,
 ) -> Result<(Vec<Report>, bool), Problem> {
     let cancel = CancellationToken::new();
     let interrupts = Interrupts::register().map_err(Problem::failed)?;
     let listener = tokio::spawn(listen(interrupts, cancel.clone()));
     let heeded = heed(assembly);
     let bar = screen::bar(jobs.len());
-    let (failed, bar_view) = (AtomicU64::new(0), bar.clone());
     let ended = |report: &Report| {
-        if report.status != "success" {
-            failed.fetch_add(1, Ordering::Relaxed);
-        }
         let task = text::line(&report.task, text::LINE);
         for line in &report.records.log {
             let who = format!("{task} {} {}.{}", line.plugin, line.step, line.attempt);
-            bar_view.suspend(|| screen::detail(&format!("{who}: {}", line.text)));
+            bar.suspend(|| screen::detail(&format!("{who}: {}", line.text)));
         }
-        bar_view.set_message(format!(
-            "{} without success",
-            failed.load(Ordering::Relaxed)
-        ));
-        bar_view.inc(1);
+        bar.inc(1);
     };
     let engine = Arc::clone(&assembly.engine);
+    let beside = async {
+        // Both go on for as long as there may be anything to hear.
+        tokio::join!(heeded, watch.follow(&bar)).0
+    };
     let reports = tokio::select! {
         reports = engine.run_all(jobs, concurrency, &cancel, ended) => reports,
-        never = heeded => match never {},
+        never = beside => match never {},
     };
+    watch.finish();
     bar.finish_and_clear();
     listener.abort();
     Ok((reports, cancel.is_cancelled()))
@@ -224,6 +230,9 @@ pub(crate) fn tell(
             Some(_) => {}
             None => screen::note(&format!("no record `{task}` was run, so it is not shown")),
         }
+    }
+    for line in open(reports) {
+        screen::note(&line);
     }
     let exit = exit(&results, cancelled);
     if exit != Exit::Done {
@@ -293,7 +302,7 @@ impl Interrupts {
 fn exit(results: &Results, cancelled: bool) -> Exit {
     if cancelled {
         Exit::Interrupted
-    } else if results.totals.unfinished > 0 {
+    } else if results.totals.unfinished() > 0 {
         Exit::Unfinished
     } else if results.totals.success == 0 {
         Exit::NothingSucceeded
@@ -302,6 +311,36 @@ fn exit(results: &Results, cancelled: bool) -> Exit {
     } else {
         Exit::Done
     }
+}
+
+/// For each run that has not ended: why, and which command decides.
+fn open(reports: &[Report]) -> Vec<String> {
+    let line = |report: &Report| {
+        let run = &report.run;
+        let what = match report.status {
+            "in_doubt" => format!(
+                "`hotcell resume {run} --in-doubt repeat` makes the call again, `--in-doubt fail` \
+                 tells the plugin that it failed"
+            ),
+            "diverged" => format!(
+                "it does something else than before the host was gone: `hotcell cancel {run}`, \
+                 and run it again"
+            ),
+            "interrupted" | "running" => format!("`hotcell resume {run}` goes on with it"),
+            _ => return None,
+        };
+        let task = text::line(&report.task, text::LINE);
+        let why = report.error.as_ref().map_or("", |error| &error.message);
+        let why = text::line(why, text::LINE);
+        Some(format!("{task} is {}: {why}; {what}", report.status))
+    };
+    let mut lines: Vec<String> = reports.iter().filter_map(line).collect();
+    let more = lines.len().saturating_sub(OPEN);
+    if more > 0 {
+        lines.truncate(OPEN);
+        lines.push(format!("and {more} more: `hotcell runs`"));
+    }
+    lines
 }
 
 fn ending(results: &Results, exit: Exit) -> String {
@@ -317,7 +356,8 @@ fn ending(results: &Results, exit: Exit) -> String {
         Exit::Unfinished => format!(
             "{} of {} records stopped before their end: `hotcell resume` goes on with them, \
              `--in-doubt` decides what becomes of calls in doubt",
-            totals.unfinished, totals.records
+            totals.unfinished(),
+            totals.records
         ),
         Exit::NothingSucceeded => "not one record succeeded".to_owned(),
         _ => format!(

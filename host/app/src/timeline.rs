@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use hotcell_broker::meter::{CellUse, Effect};
 use hotcell_broker::text;
-use hotcell_workflow::engine::{Attempt, Report};
+use hotcell_workflow::engine::{Attempt, Report, Wait};
 
 use crate::report::{count, time, usd};
 
@@ -85,6 +85,15 @@ fn attempt(report: &Report, attempt: &Attempt) -> Branch {
             "found {} {}: {message}",
             finding.pointer, finding.code
         )));
+    }
+    let waited = |it: &&Wait| it.step == attempt.step && it.attempt == attempt.attempt;
+    for wait in report.waits.iter().filter(waited) {
+        let ms = time(wait.ms.saturating_mul(1_000));
+        let why = match wait.backoff {
+            true => "before the next try",
+            false => "at most",
+        };
+        under.push(Branch::leaf(format!("wait {ms} {why}")));
     }
     let used = used(report, &attempt.step, attempt.attempt);
     let (step, number, outcome) = (&attempt.step, attempt.attempt, &attempt.outcome);

@@ -25,6 +25,7 @@ use hotcell_runtime::{
 };
 use hotcell_store::Digest;
 use hotcell_store::journal::Journal;
+use hotcell_workflow::engine::progress::Teller;
 use hotcell_workflow::engine::{self, Durable, Engine};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -97,6 +98,8 @@ pub(crate) struct Options {
     pub(crate) pinned: Option<Definition>,
     /// Where to write what guests were handed.
     pub(crate) tape: Option<PathBuf>,
+    /// Who is told what runs do.
+    pub(crate) teller: Teller,
 }
 
 /// Where runs are kept.
@@ -224,6 +227,7 @@ pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Ass
         true => engine.simulated(),
         false => engine,
     };
+    let engine = engine.telling(options.teller.clone());
     let engine = match &options.keep {
         None => engine,
         Some(keep) => engine.durable(Durable {
@@ -254,6 +258,7 @@ pub(crate) fn assemble_offline(
         keep: None,
         pinned: None,
         tape: None,
+        teller: Teller::default(),
     };
     let runtime = sandbox(&options)?;
     let mut plugins = BTreeMap::new();

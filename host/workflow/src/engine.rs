@@ -39,7 +39,7 @@ use scene::Scene;
 
 pub use jobs::{Durable, Fork, Job};
 pub use replay::{Divergence, Replayed, told};
-pub use report::{Attempt, Report, Trouble};
+pub use report::{Attempt, Report, Trouble, Wait};
 
 /// One record to be worked on.
 #[derive(Clone, Debug)]

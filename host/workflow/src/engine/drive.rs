@@ -32,6 +32,21 @@ pub(super) struct Book<'a> {
     pub(super) first: Vec<Entry>,
 }
 
+impl Book<'_> {
+    /// Writes down how a new run begins whose first event is there already.
+    async fn begin(&mut self) -> Result<(), Halt> {
+        let entries = std::mem::take(&mut self.first);
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let written = self.log.append(entries).await;
+        written.map(drop).map_err(|error| Halt::Storage {
+            code: error.code(),
+            message: error.to_string(),
+        })
+    }
+}
+
 /// What is there of a run before it goes on.
 #[derive(Default)]
 pub(super) struct Past {
@@ -94,6 +109,7 @@ pub(super) fn feed(
                 Action::Finish(end) => outcome = Some(end),
                 Action::Audit(audit) => notes.audit.push(audit),
                 action => {
+                    notes.action(&action);
                     if let Some((key, plugin)) = key(&action) {
                         notes.asked.insert(key, plugin);
                     }
@@ -155,7 +171,13 @@ impl Scene<'_> {
             true => Some(What::Started { seed }),
             false => None,
         };
+        // A fork's beginning comes before anything that is done in it.
+        if let (Some(book), None) = (&mut book, &next) {
+            book.begin().await?;
+        }
         let mut actions = open;
+        // What is still open from before is written down already.
+        let mut again = next.is_none();
         loop {
             if let Some(what) = next.take() {
                 let spent = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -195,6 +217,9 @@ impl Scene<'_> {
                     }),
                     action => {
                         self.tell_action(&action);
+                        if !again {
+                            notes.action(&action);
+                        }
                         let log = self.attempt_log(&action, past, book.as_ref());
                         let (handle, registration) = AbortHandle::new_pair();
                         let number = numbers.next().unwrap_or(u64::MAX);
@@ -206,6 +231,7 @@ impl Scene<'_> {
                     }
                 }
             }
+            again = false;
             next = loop {
                 tokio::select! {
                     biased;

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Record;
 use super::history::Halted;
-use crate::machine::{Answer, Audit, Outcome, Stop, What, status};
+use crate::machine::{Action, Answer, Audit, Outcome, Stop, What, status};
 
 /// One try of a step, and what was said about it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -28,6 +28,20 @@ pub struct Attempt {
     pub gates: Vec<(String, String)>,
     /// What the schema and the gates found.
     pub findings: Vec<Finding>,
+}
+
+/// A wait before something is tried again, or for a state's timeout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Wait {
+    /// The step's path.
+    pub step: String,
+    /// The try after which it was; 0 if there was none.
+    pub attempt: u32,
+    /// In milliseconds.
+    pub ms: u64,
+    /// Whether it lies between two tries: where all models are simulated such
+    /// waits are only counted.
+    pub backoff: bool,
 }
 
 /// How one run went.
@@ -49,6 +63,8 @@ pub struct Report {
     pub error: Option<Trouble>,
     /// Every try of every step, in the order they ended.
     pub attempts: Vec<Attempt>,
+    /// What was waited for, in the order it began.
+    pub waits: Vec<Wait>,
     /// What an auditor reads, in the order it happened.
     pub audit: Vec<Audit>,
     /// Every effect, refusal, cell and log line.
@@ -130,6 +146,7 @@ pub(super) fn halt_status(halt: &Halt) -> &'static str {
 #[derive(Default)]
 pub(super) struct Notes {
     pub(super) attempts: Vec<Attempt>,
+    pub(super) waits: Vec<Wait>,
     pub(super) audit: Vec<Audit>,
     /// Who was asked, by step and attempt.
     pub(super) asked: BTreeMap<(String, u32), Arc<str>>,
@@ -147,6 +164,24 @@ impl Notes {
             let plugin = self.asked.get(key).map_or("", |plugin| plugin);
             known.tell(plugin, meter);
         }
+    }
+
+    /// Writes down that something is waited for.
+    pub(super) fn action(&mut self, action: &Action) {
+        let Action::Wait {
+            path, ms, backoff, ..
+        } = action
+        else {
+            return;
+        };
+        let mut attempts = self.attempts.iter().rev();
+        let last = attempts.find(|attempt| *attempt.step == **path);
+        self.waits.push(Wait {
+            step: path.to_string(),
+            attempt: last.map_or(0, |attempt| attempt.attempt),
+            ms: *ms,
+            backoff: *backoff,
+        });
     }
 
     /// Writes down what a try or a gate said.
@@ -274,6 +309,7 @@ impl Notes {
             output,
             error,
             attempts: self.attempts,
+            waits: self.waits,
             audit: self.audit,
             records: meter.records(),
             wall_micros,
