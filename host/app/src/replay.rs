@@ -127,10 +127,7 @@ fn render(replayed: &Replayed) -> String {
     let mut out = format!("{} {}: ", line(&replayed.run), line(&replayed.task));
     let executed = replayed.executed;
     let Some(divergence) = &replayed.divergence else {
-        let until = match replayed.status {
-            Some(status) => status,
-            None => "as far as it has come",
-        };
+        let until = replayed.status.unwrap_or("as far as it has come");
         let _ = write!(out, "identical ({until}), {executed} calls executed again");
         for (why, count) in &replayed.taken {
             let _ = write!(out, ", {count} taken as recorded: {why}");

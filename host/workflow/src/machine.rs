@@ -382,11 +382,10 @@ impl Driver<'_> {
         let Some(work) = self.run.works.remove(path) else {
             return;
         };
-        if let Some(parent) = work.parent.as_ref().map(|(parent, _)| parent) {
-            if let Some(parent) = self.run.works.get_mut(parent) {
-                parent.used += work.used;
-                parent.used += used;
-            }
+        let parent = work.parent.as_ref().map(|(parent, _)| parent);
+        if let Some(parent) = parent.and_then(|it| self.run.works.get_mut(it)) {
+            parent.used += work.used;
+            parent.used += used;
         }
         self.actions.push(Action::Stop { path: path.clone() });
     }

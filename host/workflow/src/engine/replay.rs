@@ -132,7 +132,7 @@ impl Engine {
                 }
                 Asked::Call(_) if inherited => {}
                 Asked::Call(action) => {
-                    let found = self.again(&scene, history, action, event).await;
+                    let found = self.again(&scene, history, *action, event).await;
                     match found {
                         Found::Same => replayed.executed += 1,
                         Found::Taken(why) => *replayed.taken.entry(why).or_default() += 1,
@@ -259,7 +259,7 @@ enum Asked {
     /// The event answers nobody.
     Nothing,
     /// It answers this.
-    Call(Action),
+    Call(Box<Action>),
     /// It answers what was not asked.
     Missing(Path, u32),
 }
@@ -303,7 +303,7 @@ fn take(open: &mut Vec<Action>, what: &What) -> Asked {
         _ => false,
     };
     match open.iter().position(answers) {
-        Some(at) => Asked::Call(open.remove(at)),
+        Some(at) => Asked::Call(Box::new(open.remove(at))),
         None => Asked::Missing(path.clone(), attempt),
     }
 }

@@ -118,47 +118,41 @@ impl Driver<'_> {
 
     /// The next fallback, or the end.
     fn fall_back(&mut self, path: &Path) {
-        loop {
-            let Some(work) = self.run.works.get_mut(path) else {
-                return;
-            };
-            let trouble = work.trouble.clone().unwrap_or(Stop::Cancelled);
-            let step = Arc::clone(&work.step);
-            let Some(fallback) = step.fallback.get(work.fallbacks) else {
-                return self.deliver(path, Err(trouble.clone()), Some(trouble), None);
-            };
-            work.fallbacks += 1;
-            work.stage = Stage::Instead;
-            match fallback {
-                Fallback::Cache { .. } => {
-                    let (key, agent) = (key(work), work.agent());
-                    let path = path.clone();
-                    return self.actions.push(Action::Look { path, key, agent });
-                }
-                Fallback::Step(instead) => {
-                    return self.queue.push_back(Todo::Begin {
-                        path: below(path, &instead.id),
-                        parent: Some((path.clone(), INSTEAD)),
-                        step: Arc::clone(instead),
-                        asked: work.asked.clone(),
-                        clock: work.clock,
-                    });
-                }
-                Fallback::Default(value) => {
-                    return self.stand_in(path, value.to_string(), "default");
-                }
-                Fallback::Skip => return self.stand_in(path, "null".to_owned(), "skip"),
-                Fallback::Human => {
-                    let (code, message) = trouble.words();
-                    let fault = Fault {
-                        code,
-                        message,
-                        retry_after_ms: None,
-                    };
-                    let step = path.to_string();
-                    let stop = Stop::Human { step, fault };
-                    return self.deliver(path, Err(stop), Some(trouble), Some("human"));
-                }
+        let Some(work) = self.run.works.get_mut(path) else {
+            return;
+        };
+        let trouble = work.trouble.clone().unwrap_or(Stop::Cancelled);
+        let step = Arc::clone(&work.step);
+        let Some(fallback) = step.fallback.get(work.fallbacks) else {
+            return self.deliver(path, Err(trouble.clone()), Some(trouble), None);
+        };
+        work.fallbacks += 1;
+        work.stage = Stage::Instead;
+        match fallback {
+            Fallback::Cache { .. } => {
+                let (key, agent) = (key(work), work.agent());
+                let path = path.clone();
+                self.actions.push(Action::Look { path, key, agent })
+            }
+            Fallback::Step(instead) => self.queue.push_back(Todo::Begin {
+                path: below(path, &instead.id),
+                parent: Some((path.clone(), INSTEAD)),
+                step: Arc::clone(instead),
+                asked: work.asked.clone(),
+                clock: work.clock,
+            }),
+            Fallback::Default(value) => self.stand_in(path, value.to_string(), "default"),
+            Fallback::Skip => self.stand_in(path, "null".to_owned(), "skip"),
+            Fallback::Human => {
+                let (code, message) = trouble.words();
+                let fault = Fault {
+                    code,
+                    message,
+                    retry_after_ms: None,
+                };
+                let step = path.to_string();
+                let stop = Stop::Human { step, fault };
+                self.deliver(path, Err(stop), Some(trouble), Some("human"))
             }
         }
     }

@@ -170,8 +170,11 @@ fn state(reader: &mut Reader, node: &Node, scope: &mut Scope<'_>, name: &str) ->
     clear.then_some(state)
 }
 
+/// Where a transition begins and where it leads.
+type Ends = (Named, Named);
+
 /// The ways and where their ends stand; none if one is not clear.
-fn transitions(reader: &mut Reader, node: &Node) -> Option<(Vec<Transition>, Vec<(Named, Named)>)> {
+fn transitions(reader: &mut Reader, node: &Node) -> Option<(Vec<Transition>, Vec<Ends>)> {
     let mut all = Vec::new();
     for item in reader.list(node, "transitions") {
         all.push(transition(reader, item));
