@@ -3,21 +3,11 @@
 //! nobody hands them an answer.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::scene::{Scene, hotcell, root, said};
+use crate::scene::{Scene, built};
 use crate::tape::{LABELS, places, tape};
-
-const PLUGINS: [&str; 6] = [
-    "approval-clerk",
-    "approval-reviewer",
-    "ledger-matcher",
-    "reconciler",
-    "reconciliation-checker",
-    "reference-solver",
-];
 
 /// The fields of right answers. An agent may be asked for them, never be given
 /// them.
@@ -34,33 +24,8 @@ const ANSWERS: &[&str] = &[
 
 /// An example's data, grants and models under another workflow.
 fn scene(example: &str, workflow: &str) -> Scene {
-    let scene = whole(example);
-    let plugins = root().join("plugins");
-    let plugins = plugins.to_str().unwrap();
-    scene.write("workflow.yaml", &workflow.replace("../../plugins", plugins));
-    scene
-}
-
-/// An example as it is.
-fn whole(example: &str) -> Scene {
-    // Built beforehand, outside of any patience.
-    static BUILT: OnceLock<()> = OnceLock::new();
-    BUILT.get_or_init(|| {
-        let folders = PLUGINS.map(|name| root().join("plugins").join(name));
-        let output = hotcell().arg("build").args(folders).output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
-    });
-    let scene = Scene {
-        dir: tempfile::tempdir().unwrap(),
-    };
-    let plugins = root().join("plugins");
-    let plugins = plugins.to_str().unwrap();
-    for file in std::fs::read_dir(root().join("examples").join(example)).unwrap() {
-        let file = file.unwrap();
-        let text = std::fs::read_to_string(file.path()).unwrap();
-        let name = file.file_name().into_string().unwrap();
-        scene.write(&name, &text.replace("../../plugins", plugins));
-    }
+    let scene = Scene::of(example);
+    scene.write("workflow.yaml", &built(workflow));
     scene
 }
 
@@ -116,6 +81,23 @@ fn one_round_with_the_widest_tolerance_reconciles_everything() {
 }
 
 #[test]
+fn rounds_of_growing_tolerance_reconcile_everything_and_are_no_more_than_it_takes() {
+    let ran = Scene::of("03-reconcile").run(&["--model", "reference"]);
+    assert_eq!(ran.code, 0, "{}", ran.said);
+    assert_eq!(ran.results["score"]["all"]["right"], 40, "{}", ran.said);
+    for task in ran.results["tasks"].as_array().unwrap() {
+        let (calls, left) = (task["llm_calls"].as_u64(), &task["output"]["discrepancy"]);
+        // What is left over for good is looked at until the rounds are used up.
+        let (status, rounds) = match left.as_f64() < Some(1.0) {
+            true => ("success", 1..=4),
+            false => ("partial_success", 5..=5),
+        };
+        assert_eq!(task["status"], status, "{task}");
+        assert!(rounds.contains(&calls.unwrap()), "{task}");
+    }
+}
+
+#[test]
 fn a_simulated_model_errs_and_the_checker_has_it_mended() {
     let scene = scene("03-reconcile", RECONCILE);
     let rates = ["hallucination = 0.03", "omission = 0.02", "flip = 0.01"];
@@ -161,7 +143,7 @@ fn requests_that_come_to_a_review_are_reviewed_rightly() {
 
 #[test]
 fn the_machine_of_states_takes_every_request_where_it_belongs() {
-    let ran = whole("04-approval").run(&["--model", "reference"]);
+    let ran = Scene::of("04-approval").run(&["--model", "reference"]);
     assert_eq!(ran.code, 0, "{}", ran.said);
     assert_eq!(ran.results["score"]["all"]["right"], 40, "{}", ran.said);
     // What falls at validation costs no review.
@@ -170,7 +152,7 @@ fn the_machine_of_states_takes_every_request_where_it_belongs() {
 
 #[test]
 fn an_invariant_holds_where_the_transitions_are_mistaken() {
-    let scene = whole("04-approval");
+    let scene = Scene::of("04-approval");
     // Everybody goes to the manager, whatever the amount.
     let manager = "on: accept, when: \"input.amount <= 10000.0\"";
     scene.change("workflow.yaml", manager, "on: accept");
@@ -197,7 +179,7 @@ fn an_invariant_holds_where_the_transitions_are_mistaken() {
 fn no_agent_is_handed_the_answer_to_its_own_question() {
     for (example, scene) in [
         ("03-reconcile", scene("03-reconcile", RECONCILE)),
-        ("04-approval", whole("04-approval")),
+        ("04-approval", Scene::of("04-approval")),
     ] {
         let tape = tape(&scene, &["--model", "reference"]);
         assert_eq!(places(&tape, LABELS), BTreeMap::new(), "{example}");

@@ -60,8 +60,10 @@ pub(crate) fn component(folder: &str) -> PathBuf {
     let built = BUILT.get_or_init(|| {
         let guests = ["kernels", "probe", "wasi-probe", "http-probe"]
             .map(|name| format!("tests/guests/{name}"));
-        let plugins = PLUGINS.map(|name| format!("plugins/{name}"));
-        let folders: Vec<String> = plugins.into_iter().chain(guests).collect();
+        let plugins = std::fs::read_dir(root().join("plugins")).unwrap();
+        let plugins = plugins.map(|it| it.unwrap().file_name().into_string().unwrap());
+        let plugins = plugins.map(|name| format!("plugins/{name}"));
+        let folders: Vec<String> = plugins.chain(guests).collect();
         let output = hotcell()
             .arg("build")
             .args(folders.iter().map(|folder| root().join(folder)))
@@ -77,6 +79,20 @@ pub(crate) fn component(folder: &str) -> PathBuf {
         .unwrap_or_else(|| panic!("{folder} is not built"))
         .1
         .clone()
+}
+
+/// A file of an example with the components in place of the folders they are
+/// built from.
+pub(crate) fn built(text: &str) -> String {
+    let mut parts = text.split("../../plugins/");
+    let mut with = parts.next().unwrap().to_owned();
+    for part in parts {
+        let name = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let (name, rest) = part.split_at(part.find(|c| !name(c)).unwrap_or(part.len()));
+        with += component(&format!("plugins/{name}")).to_str().unwrap();
+        with += rest;
+    }
+    with
 }
 
 /// Everything a command said.
@@ -263,22 +279,19 @@ impl Scene {
     /// The example with its plugins as they are built, to be changed before it is
     /// run.
     pub(crate) fn example() -> Scene {
+        Scene::of("01-invoices")
+    }
+
+    /// One of the examples, likewise.
+    pub(crate) fn of(example: &str) -> Scene {
         let scene = Scene {
             dir: tempfile::tempdir().unwrap(),
         };
-        for file in std::fs::read_dir(example()).unwrap() {
-            let file = file.unwrap();
-            if file.file_type().unwrap().is_file() {
-                std::fs::copy(file.path(), scene.dir.path().join(file.file_name())).unwrap();
-            }
-        }
-        for name in ["workflow.yaml", "host.toml"] {
-            let mut text = std::fs::read_to_string(scene.path(name)).unwrap();
-            for plugin in PLUGINS {
-                let built = component(&format!("plugins/{plugin}"));
-                text = text.replace(&format!("../../plugins/{plugin}"), built.to_str().unwrap());
-            }
-            scene.write(name, &text);
+        for file in std::fs::read_dir(root().join("examples").join(example)).unwrap() {
+            let path = file.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            scene.write(name, &built(&text));
         }
         scene
     }

@@ -210,7 +210,7 @@ impl Driver<'_> {
         let stage = match &step.body {
             Body::Call(call) => {
                 let ask = asked.ask(&self.run.task, &step.kind);
-                let stuck = self.again(&path, &call.agent, &ask);
+                let stuck = self.again(&path, &call.agent, &ask, &asked.rounds);
                 let run = CallRun::begin(ask, self.at_ms);
                 match stuck {
                     true => {
@@ -241,18 +241,22 @@ impl Driver<'_> {
     }
 
     /// Whether this agent has been asked just this in this place too often. The
-    /// place is the path without its rounds; retries and repairs do not count.
-    fn again(&mut self, path: &str, agent: &str, ask: &Ask) -> bool {
+    /// place is the path without its numbers; retries and repairs do not count.
+    fn again(&mut self, path: &str, agent: &str, ask: &Ask, rounds: &[u32]) -> bool {
         let place: Vec<&str> = path
             .split('/')
             .map(|part| part.split('#').next().unwrap_or(part))
             .collect();
         let asked = match ask {
-            // Another round is not another question.
-            Ask::Run(task) => {
-                serde_json::to_vec(&(&task.kind, &task.input, &task.previous, &task.findings))
-            }
-            Ask::Decide(ballots) => serde_json::to_vec(ballots),
+            // Another visit of a state is not another question.
+            Ask::Run(task) => serde_json::to_vec(&(
+                rounds,
+                &task.kind,
+                &task.input,
+                &task.previous,
+                &task.findings,
+            )),
+            Ask::Decide(ballots) => serde_json::to_vec(&(rounds, ballots)),
         };
         let place = place.join("/");
         let digest = step::digest(&[

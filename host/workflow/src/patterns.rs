@@ -46,6 +46,10 @@ pub(crate) struct Asked {
     pub(crate) findings: Vec<Finding>,
     /// Which round this is, from 1.
     pub(crate) iteration: u32,
+    /// The rounds of the iterative workflows around it, the outermost first. To
+    /// the loop guard another one of these is another question, for when to stop
+    /// is theirs to say.
+    pub(crate) rounds: Vec<u32>,
     /// An aggregator is asked this instead.
     pub(crate) ballots: Option<Vec<hotcell_runtime::task::Ballot>>,
 }
@@ -58,6 +62,7 @@ impl Asked {
             previous: None,
             findings: Vec::new(),
             iteration: 1,
+            rounds: Vec::new(),
             ballots: None,
         }
     }

@@ -21,6 +21,7 @@ pub const RUN_TIMEOUT_MS: u64 = 60_000;
 
 /// How often one agent may be asked the very same thing in one place of a
 /// workflow: the third time the step is stopped, for the answer will not change.
+/// Rounds of an iterative workflow do not count, they have a limit of their own.
 pub const LOOP_LIMIT: u32 = 3;
 
 /// How deep workflows may stand inside of each other.

@@ -135,10 +135,7 @@ impl Iterative {
             stale: 0,
             used: Used::default(),
         };
-        let first = Asked {
-            iteration: 1,
-            ..scene.asked.clone()
-        };
+        let first = scene.asked.clone();
         let moves = vec![begin(DRAFT, 1, &self.draft, first)];
         (state, moves)
     }
@@ -156,7 +153,6 @@ impl Iterative {
                 (Ok(draft), Some(critic)) => {
                     let asked = Asked {
                         previous: Some(draft.output.value.as_str().into()),
-                        iteration: state.round,
                         ..scene.asked.clone()
                     };
                     state.draft = Some(draft);
@@ -223,7 +219,6 @@ impl Iterative {
             state.round += 1;
             let asked = Asked {
                 previous: Some(previous.into()),
-                iteration: state.round,
                 ..scene.asked.clone()
             };
             return vec![begin(DRAFT, state.round, &self.draft, asked)];
@@ -252,7 +247,9 @@ impl Iterative {
 }
 
 /// The round is part of the path, so that no two rounds are one step.
-fn begin(step: usize, round: u32, what: &Arc<Step>, asked: Asked) -> Move {
+fn begin(step: usize, round: u32, what: &Arc<Step>, mut asked: Asked) -> Move {
+    asked.iteration = round;
+    asked.rounds.push(round);
     Move::Begin {
         slot: Slot { step, round },
         name: format!("{}#{round}", what.id),

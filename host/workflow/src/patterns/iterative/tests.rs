@@ -1,5 +1,6 @@
 use super::*;
 use crate::machine::Answer;
+use crate::patterns::state_machine::{State, StateMachine, Transition};
 use crate::plan::{Body, Pattern};
 use crate::story::{Story, fails, output, says};
 
@@ -234,14 +235,55 @@ fn a_round_without_an_answer_leaves_what_there_is() {
 }
 
 #[test]
-fn an_agent_that_is_asked_the_very_same_again_is_stopped() {
+fn what_stops_rounds_is_no_progress_and_not_that_they_are_alike() {
     let mut pattern = react();
     pattern.max_iterations = 9;
-    pattern.no_progress = 9;
-    // The first question has no `previous`; the others are the same.
-    let story = drafts(pattern, &["5", "5", "5"]);
-    assert_eq!(story.last(), r#"partial_success {"d":5}"#);
-    assert!(evidence(&story).starts_with("4 rounds, the answer is that of round 1"));
+    pattern.no_progress = 5;
+    // The agent knows which round it is, so it may still come to something else.
+    let story = drafts(pattern.clone(), &["5", "5", "5", "5", "0"]);
+    assert_eq!(story.last(), r#"success {"d":0}"#);
+    let story = drafts(pattern, &["5"; 6]);
+    assert_eq!(
+        evidence(&story),
+        "6 rounds, the answer is that of round 1: it made no progress"
+    );
+}
+
+#[test]
+fn what_goes_in_a_circle_inside_of_a_round_is_stopped_all_the_same() {
+    let visit = |to: &str, on: &str| Transition {
+        from: "A".into(),
+        to: to.into(),
+        when: None,
+        on: Some(on.into()),
+    };
+    let mut state = State::new("A", Some(step("a").as_ref().clone()));
+    state.max_visits = 9;
+    let machine = StateMachine {
+        initial: "A".into(),
+        finals: vec!["z".into()],
+        states: vec![state, State::new("z", None)],
+        transitions: vec![visit("A", "again"), visit("z", "done")],
+    };
+    let mut pattern = react();
+    pattern.max_iterations = 2;
+    pattern.draft = Arc::new(Step::workflow("draft", Pattern::StateMachine(machine)));
+    let mut story = begin(pattern);
+    let goes = |event: &str| {
+        let mut answer = output(r#"{"d":5}"#);
+        answer.next_state = Some(event.to_owned());
+        Answer::Output(answer)
+    };
+    story.answer("draft#1/a", goes("again"));
+    story.answer("draft#1/a#2", goes("done"));
+    // Twice more with the same before it, in another round.
+    story.answer("draft#2/a", goes("again"));
+    story.answer("draft#2/a#2", goes("again"));
+    assert!(
+        evidence(&story).ends_with("the last round ended as failure"),
+        "{}",
+        evidence(&story)
+    );
 }
 
 #[test]
