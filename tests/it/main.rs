@@ -16,6 +16,7 @@ mod bad_plugins;
 mod bench;
 mod desks;
 mod example;
+mod examples;
 mod files;
 mod http;
 mod live_model;
