@@ -1,8 +1,8 @@
 //! The loop of one run: ask the machine, write down, do, tell the machine.
 //!
-//! What happened is durable, together with what an auditor reads of it, before
-//! anything that follows from it is done. So a run can be cut off anywhere: fed
-//! with the events that are there, the machine asks for exactly what is missing.
+//! That a step has ended is durable, together with what an auditor reads of it,
+//! before anything that follows from it is done. So a run can be cut off anywhere:
+//! fed with the events that are there, the machine asks for exactly what is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -258,7 +258,9 @@ impl Scene<'_> {
     }
 
     /// Writes down what happened and what an auditor reads of it, and the run's
-    /// end. Returns when that is durable.
+    /// end. When a step has ended, it returns when that is durable: a checkpoint.
+    /// What happens within a step goes with whatever is written next, be it an
+    /// intent: should it be lost, then nothing that followed from it is there.
     async fn write(
         &self,
         book: &mut Option<Book<'_>>,
@@ -269,15 +271,22 @@ impl Scene<'_> {
         let now = (book.durable.clock)();
         let mut entries = std::mem::take(&mut book.first);
         entries.push(Entry::new(EVENT, now, event));
-        let mut end = None;
+        let (mut end, mut checkpoint) = (None, false);
         for action in actions {
             match action {
-                Action::Audit(audit) => entries.push(Entry::new(AUDIT, now, audit)),
+                Action::Audit(audit) => {
+                    checkpoint = true;
+                    entries.push(Entry::new(AUDIT, now, audit));
+                }
                 Action::Finish(outcome) => end = Some(outcome),
                 _ => {}
             }
         }
         let written = match end {
+            None if !checkpoint => {
+                entries.into_iter().for_each(|entry| book.log.note(entry));
+                return Ok(());
+            }
             None => book.log.append(entries).await,
             Some(outcome) => {
                 let status = status(outcome);
