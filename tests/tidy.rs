@@ -44,13 +44,11 @@ const WELL_CONNECTED: &[(&str, usize, &str)] = &[
     ("results.rs", 4, "adds up what every crate recorded"),
     ("bench/host.rs", 3, "a small host, to be measured"),
     ("check.rs", 3, "finds out what each crate would refuse"),
-    ("replay.rs", 3, "says what was executed and what was taken"),
     (
         "resume.rs",
         3,
         "what is in doubt, whose run it is, what is left of it",
     ),
-    ("runs.rs", 3, "one line of a run has something of each"),
 ];
 
 /// Files of more than 500 lines, and why they are not two.

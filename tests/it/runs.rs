@@ -158,6 +158,25 @@ fn a_run_is_shown_as_it_was_told_when_it_ended() {
             .contains("audit: extract by invoice-extractor: success")
     );
 
+    let drawn = kept.ask(&["show", "INV-2024-002", "--mermaid"]);
+    let lines: Vec<&str> = drawn.stdout.lines().map(str::trim).collect();
+    assert_eq!(
+        lines[..3],
+        [
+            "sequenceDiagram",
+            "participant host",
+            "participant p0 as extract"
+        ]
+    );
+    for line in [
+        "host->>p0: try 1",
+        "participant p1 as llm default",
+        "p1-->>p0: ok",
+        "note over host: success",
+    ] {
+        assert!(lines.contains(&line), "{line}: {}", drawn.stdout);
+    }
+
     let json = kept.json(&["show", "INV-2024-002"]);
     let task = &ran.results["tasks"][2];
     for same in ["run", "task", "status", "output", "attempts"] {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use hotcell_store::journal::{Filter, JournalError, Reader, RunRow};
 use hotcell_workflow::engine::history::History;
 use hotcell_workflow::engine::{Report, told};
+use hotcell_workflow::machine::Audit;
 
 use crate::command::{Exit, Problem};
 use crate::definition::Definition;
@@ -34,6 +35,12 @@ impl Kept {
         })
     }
 
+    /// How many steps ended.
+    pub(crate) fn steps(&self) -> usize {
+        let steps = |it: &&Audit| matches!(it, Audit::Step { .. });
+        self.history.audit.iter().filter(steps).count()
+    }
+
     /// What the journal tells of it. Nothing is executed.
     pub(crate) fn report(&self) -> Report {
         let plan = Arc::new(self.definition.plan.clone());
@@ -41,15 +48,18 @@ impl Kept {
     }
 }
 
+/// All runs, the newest first.
+pub(crate) fn all(state: &State, reader: &Reader) -> Result<Vec<RunRow>, Problem> {
+    let rows = reader.runs(&Filter::default());
+    rows.map_err(|error| state.problem(&error))
+}
+
 /// The run of this id, or of its beginning; else the newest of the record of this
 /// id; else the run whose id ends so. Ids begin with the time, so that those made
 /// together are told apart by their ends.
 pub(crate) fn find(state: &State, reader: &Reader, name: &str) -> Result<RunRow, Problem> {
     let found = match reader.run(name) {
-        Err(JournalError::Unknown(_)) => {
-            let rows = reader.runs(&Filter::default());
-            among(rows.map_err(|error| state.problem(&error))?, name)
-        }
+        Err(JournalError::Unknown(_)) => among(all(state, reader)?, name),
         found => found,
     };
     found.map_err(|error| state.problem(&error))

@@ -7,12 +7,11 @@ use std::fmt::Write;
 
 use clap::Args;
 use hotcell_broker::text;
-use hotcell_store::journal::Filter;
 use hotcell_workflow::engine::{Engine, Replayed};
 use serde_json::json;
 
 use crate::command::{Exit, Output, Problem};
-use crate::kept::{Kept, find};
+use crate::kept::{Kept, all, find};
 use crate::run::Places;
 use crate::state::State;
 use crate::{screen, wire};
@@ -46,10 +45,7 @@ pub(crate) fn replay(args: &ReplayArgs, output: Output) -> Result<Exit, Problem>
     let state = args.places.state();
     let reader = state.read()?;
     let rows = match args.all {
-        true => {
-            let rows = reader.runs(&Filter::default());
-            rows.map_err(|error| state.problem(&error))?
-        }
+        true => all(&state, &reader)?,
         false => {
             let rows = args.runs.iter().map(|run| find(&state, &reader, run));
             rows.collect::<Result<_, _>>()?
@@ -68,12 +64,12 @@ pub(crate) fn replay(args: &ReplayArgs, output: Output) -> Result<Exit, Problem>
         .enable_all()
         .build()
         .map_err(Problem::failed)?;
-    let mut all = Vec::new();
+    let mut done = Vec::new();
     for runs in alike.into_values() {
-        all.extend(runtime.block_on(again(args, &state, &runs))?);
+        done.extend(runtime.block_on(again(args, &state, &runs))?);
     }
-    tell(&all, output)?;
-    let same = all.iter().all(|replayed| replayed.divergence.is_none());
+    tell(&done, output)?;
+    let same = done.iter().all(|replayed| replayed.divergence.is_none());
     Ok(match same {
         true => Exit::Done,
         false => Exit::Diverged,

@@ -7,11 +7,10 @@ use clap::Args;
 use comfy_table::CellAlignment;
 use hotcell_broker::text;
 use hotcell_store::journal::{Filter, Prune, Reader, RunRow, held};
-use hotcell_workflow::machine::Audit;
 use serde_json::{Value, json};
 
 use crate::command::{Exit, Output, Problem};
-use crate::kept::{Kept, ending};
+use crate::kept::{Kept, all, ending};
 use crate::report::{table, time, usd};
 use crate::state::State;
 use crate::{moment, screen, wire};
@@ -84,9 +83,8 @@ fn list(state: &State, reader: &Reader, args: &RunsArgs, output: Output) -> Resu
     let line = |row: RunRow| {
         let kept = Kept::read(state, reader, row)?;
         let effects = kept.report().records.effects;
-        let steps = |it: &&Audit| matches!(it, Audit::Step { .. });
         Ok(Line {
-            steps: kept.history.audit.iter().filter(steps).count(),
+            steps: kept.steps(),
             cost_micros: effects.iter().map(|effect| effect.cost_micros).sum(),
             row: kept.row,
         })
@@ -96,7 +94,7 @@ fn list(state: &State, reader: &Reader, args: &RunsArgs, output: Output) -> Resu
         screen::json(&listing(&lines).to_string());
         return Ok(Exit::Done);
     }
-    let all = reader.runs(&Filter::default()).map_err(wrong)?;
+    let all = all(state, reader)?;
     if lines.is_empty() {
         let all = all.len();
         screen::note(&format!("no run is like that; {all} are kept in all"));

@@ -1,5 +1,7 @@
 //! `hotcell show`: one run as the journal has it. Nothing is executed.
 
+mod diagram;
+
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -23,6 +25,9 @@ pub(crate) struct ShowArgs {
     /// The run: its id, the beginning or the end of it, or a record's id for the
     /// newest run of that record
     run: String,
+    /// Draw it as a sequence diagram in the language of Mermaid
+    #[arg(long, conflicts_with = "json")]
+    mermaid: bool,
     /// Where runs are kept [default: the user's folder for state]
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
@@ -35,6 +40,7 @@ pub(crate) fn show(args: &ShowArgs, output: Output) -> Result<Exit, Problem> {
     let report = kept.report();
     match output.json {
         true => screen::json(&json(&kept, &report)?),
+        false if args.mermaid => screen::result(&diagram::diagram(&report)),
         false => screen::result(&render(&kept, &report)),
     }
     Ok(Exit::Done)
