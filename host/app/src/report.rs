@@ -110,7 +110,7 @@ fn head(text: &mut String, results: &Results, colours: bool) {
     row(
         "calls",
         format!(
-            "{} LLM ({} failed), {} tool, {}{} repairs, {}{} cells",
+            "{} LLM ({} failed), {} tool, {}{} repairs, {} retries, {} cells",
             totals.llm_calls,
             totals.llm_errors,
             totals.tool_calls,
@@ -119,10 +119,7 @@ fn head(text: &mut String, results: &Results, colours: bool) {
                 requests => format!("{requests} HTTP, "),
             },
             totals.repairs,
-            match totals.retries {
-                0 => String::new(),
-                retries => format!("{retries} retries, "),
-            },
+            totals.retries,
             totals.cells
         ),
     );
