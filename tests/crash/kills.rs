@@ -6,11 +6,13 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use serde_json::Value;
 
+use crate::draws::Draws;
 use crate::ledger::Ledger;
 use crate::scene::{Ran, STEPS, Scene};
+use crate::trial;
 
 const RECORDS: usize = 6;
 
@@ -19,14 +21,11 @@ const KILLS: u64 = 5;
 
 /// Sixty kills, so many times.
 pub(crate) fn trials(scale: u32) -> Vec<Trial> {
-    let trial = |seed: u32| {
+    let one = |seed: u32| {
         let name = format!("D02 seed {seed}: killed {KILLS} times at random");
-        Trial::test(name, move || {
-            dies_and_dies(seed);
-            Ok::<(), Failed>(())
-        })
+        trial(name, move || dies_and_dies(seed))
     };
-    (0..scale * 12).map(trial).collect()
+    (0..scale * 12).map(one).collect()
 }
 
 /// How every record must end.
@@ -39,21 +38,8 @@ fn undisturbed() -> &'static BTreeMap<String, Value> {
     })
 }
 
-/// Numbers that look drawn and are the same for a seed.
-struct Draws(u64);
-
-impl Draws {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
-    }
-}
-
 fn dies_and_dies(seed: u32) {
-    let mut draws = Draws(seed.into());
+    let mut draws = Draws::new(seed.into());
     let mut kills = 0;
     while kills < KILLS {
         kills += live(&mut draws, KILLS - kills);

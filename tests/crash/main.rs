@@ -12,17 +12,21 @@
     reason = "a test says loudly that it failed"
 )]
 
+mod disk;
+mod draws;
 mod kills;
+mod later;
 mod ledger;
 mod owners;
 mod points;
+mod preload;
 mod provider;
 mod scene;
 mod tools;
 
 use std::process::ExitCode;
 
-use libtest_mimic::Arguments;
+use libtest_mimic::{Arguments, Trial};
 
 /// How many random kills, in parts of sixty: 1 in CI.
 fn scale(arguments: &mut Vec<String>) -> u32 {
@@ -34,6 +38,14 @@ fn scale(arguments: &mut Vec<String>) -> u32 {
     scale.expect("--scale takes a number")
 }
 
+/// A case that panics when it fails.
+fn trial(name: impl Into<String>, case: impl FnOnce() + Send + 'static) -> Trial {
+    Trial::test(name, move || {
+        case();
+        Ok(())
+    })
+}
+
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().collect();
     let scale = scale(&mut arguments);
@@ -42,6 +54,8 @@ fn main() -> ExitCode {
         .into_iter()
         .chain(kills::trials(scale))
         .chain(tools::trials())
-        .chain(owners::trials());
+        .chain(owners::trials())
+        .chain(disk::trials())
+        .chain(later::trials());
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }

@@ -1,20 +1,18 @@
 //! Two hosts on one state: one is refused, or the other is fenced.
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 
 use crate::ledger::Ledger;
 use crate::scene::{STEPS, Scene};
+use crate::trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
-        Trial::test("D04 a stopped owner writes nothing more", || {
-            a_stopped_owner_writes_nothing_more();
-            Ok::<(), Failed>(())
-        }),
-        Trial::test("D05 a second start is refused", || {
-            a_second_start_is_refused();
-            Ok::<(), Failed>(())
-        }),
+        trial(
+            "D04 a stopped owner writes nothing more",
+            a_stopped_owner_writes_nothing_more,
+        ),
+        trial("D05 a second start is refused", a_second_start_is_refused),
     ]
 }
 

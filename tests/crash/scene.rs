@@ -28,7 +28,8 @@ pub(crate) struct Ran {
     pub(crate) results: Value,
 }
 
-fn root() -> PathBuf {
+/// The top of the repository.
+pub(crate) fn root() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     root.canonicalize().unwrap()
 }
@@ -200,10 +201,5 @@ impl Ran {
     pub(crate) fn expect(self, code: i32) -> Ran {
         assert_eq!(self.status.code(), Some(code), "{}", self.said);
         self
-    }
-
-    /// What makes two results equal.
-    pub(crate) fn digest(&self) -> &str {
-        self.results["outcome_digest"].as_str().unwrap_or_default()
     }
 }

@@ -1,11 +1,12 @@
 //! A tool was called and nobody knows what came of it: what its declaration says
 //! is done.
 
-use libtest_mimic::{Failed, Trial};
+use libtest_mimic::Trial;
 use serde_json::Value;
 
 use crate::ledger::Ledger;
 use crate::scene::{CRASH_AT, Scene};
+use crate::trial;
 
 /// A function of the desk, what somebody decides, and how often it is called.
 const TABLE: [(&str, Option<&str>, usize); 4] = [
@@ -16,14 +17,11 @@ const TABLE: [(&str, Option<&str>, usize); 4] = [
 ];
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let trial = |(function, decision, calls): (&'static str, Option<&'static str>, usize)| {
+    let one = |(function, decision, calls): (&'static str, Option<&'static str>, usize)| {
         let name = format!("D03 {function}: {}", decision.unwrap_or("nobody is asked"));
-        Trial::test(name, move || {
-            dies_after(function, decision, calls);
-            Ok::<(), Failed>(())
-        })
+        trial(name, move || dies_after(function, decision, calls))
     };
-    TABLE.into_iter().map(trial).collect()
+    TABLE.into_iter().map(one).collect()
 }
 
 fn dies_after(function: &str, decision: Option<&str>, calls: usize) {
