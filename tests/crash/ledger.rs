@@ -1,6 +1,6 @@
 //! What the journal says of every call, against what the model server got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use hotcell_store::journal::{Filter, Reader, RunRow};
@@ -36,12 +36,19 @@ impl Ledger {
             runs: Vec::new(),
             ends: BTreeMap::new(),
         };
-        let Ok(reader) = Reader::open(state) else {
-            return ledger;
+        let reader = match Reader::open(state) {
+            Ok(reader) => reader,
+            Err(error) => {
+                // It died before the first commit: nothing was ever acknowledged.
+                let head = std::fs::read(state.join("journal.head")).unwrap_or_default();
+                assert!(head.iter().all(|byte| *byte == 0), "{error}");
+                return ledger;
+            }
         };
         reader.verify().unwrap();
         ledger.runs = reader.runs(&Filter::default()).unwrap();
         for row in &ledger.runs {
+            let mut done = BTreeSet::new();
             for record in reader.records(&row.run).unwrap() {
                 let body: Value = serde_json::from_str(&record.body).unwrap();
                 let number = |key: &str| body[key].as_u64().unwrap_or_default();
@@ -55,6 +62,17 @@ impl Ledger {
                 );
                 let of = || format!("{question}: {}", record.body);
                 match record.kind.as_str() {
+                    "event" => {
+                        if let Some(answered) = body["what"].get("answered") {
+                            let step = (answered["path"].to_string(), answered["attempt"].as_u64());
+                            assert!(
+                                done.insert(step),
+                                "done twice: {}: {}",
+                                row.task,
+                                record.body
+                            );
+                        }
+                    }
                     "effect.intent" => {
                         let fate = ledger.calls.entry(question.clone()).or_default();
                         let again = fate.intents > 0;

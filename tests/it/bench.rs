@@ -43,10 +43,61 @@ const PROBE: &str = "tests/guests/probe";
 
 #[test]
 fn bench_step_times_steps_against_a_warm_call() {
-    let said = ["warm call", "call in a fresh cell", "step of the engine"];
+    let said = [
+        "warm call",
+        "call in a fresh cell",
+        "step of the engine",
+        "durable step",
+        "the disk alone",
+    ];
     let sheet = bench(&["step", "--steps", "100"], PROBE, &said);
     assert_eq!(sheet["warm_call"]["ratio"], 1.0);
-    assert!(sheet["step"]["p50_ns"].as_u64().unwrap() > 0);
+    let median = |what: &str| sheet[what]["p50_ns"].as_u64().unwrap();
+    assert!(median("step") > 0);
+    // What survives a loss of power has waited for the disk.
+    assert!(median("durable_step") > median("step"), "{sheet:#}");
+    assert!(sheet["file_system"].as_str().unwrap() != "unknown");
+}
+
+#[test]
+fn bench_durable_weighs_each_journal_against_none() {
+    let args = [
+        "durable",
+        "--runs",
+        "1,3",
+        "--seconds",
+        "1",
+        "--turns",
+        "2,8",
+    ];
+    let said = [
+        "no journal",
+        "journal, power",
+        "conversation",
+        "until a write is durable",
+    ];
+    let sheet = bench(&args, PROBE, &said);
+    let levels = sheet["levels"].as_array().unwrap();
+    assert_eq!(levels.len(), 2);
+    for level in levels {
+        assert_eq!(level["without"]["ratio"], 1.0);
+        for mode in ["without", "normal", "full"] {
+            let rate = level[mode]["steps_per_second"].as_f64().unwrap();
+            assert!(rate > 0.0, "{level:#}");
+        }
+    }
+    let bytes = |at: usize| sheet["conversations"][at]["bytes"].as_u64().unwrap();
+    assert!(bytes(0) > 0 && bytes(1) > bytes(0), "{sheet:#}");
+}
+
+#[test]
+fn bench_recover_brings_every_run_that_was_left_to_its_end() {
+    let said = ["12 runs of", "all have ended", "executed again"];
+    let sheet = bench(&["recover", "--runs", "12"], PROBE, &said);
+    let ms = |what: &str| sheet[what].as_f64().unwrap();
+    assert!(0.0 < ms("listed_ms"), "{sheet:#}");
+    assert!(ms("listed_ms") < ms("read_ms") && ms("read_ms") < ms("ended_ms"));
+    assert!(sheet["replayed_steps_per_second"].as_f64().unwrap() > 0.0);
 }
 
 #[test]

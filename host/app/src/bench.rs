@@ -7,10 +7,13 @@
 
 mod compute;
 mod density;
+mod disk;
+mod durable;
 mod host;
 mod limits;
 mod load;
 mod neighbours;
+mod recover;
 mod runaway;
 mod sheet;
 mod step;
@@ -33,12 +36,18 @@ enum What {
     Compute(compute::ComputeArgs),
     /// Thousands of agents waiting for a model: memory, mappings, time
     Density(density::DensityArgs),
+    /// Steps that survive a loss of power, many runs at once, against the same
+    /// without a journal
+    Durable(durable::DurableArgs),
     /// Guests that run into each limit: how far over it bites, and what that costs
     Limits(limits::LimitsArgs),
     /// Until a plugin is ready: compiled, cached, and beside another tenant's bombs
     Load(load::LoadArgs),
     /// A good agent alone, and beside hostile ones of another tenant
     Neighbours(neighbours::NeighboursArgs),
+    /// Thousands of runs that were left in the middle: until they are listed,
+    /// known, and at their end
+    Recover(recover::RecoverArgs),
     /// Endless loops with deadlines, many at once: how late each is stopped
     Runaway(runaway::RunawayArgs),
 }
@@ -48,9 +57,11 @@ pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
         What::Step(args) => sheet::print(&step::step(args)?, output),
         What::Compute(args) => sheet::print(&compute::compute(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),
+        What::Durable(args) => sheet::print(&durable::durable(args)?, output),
         What::Limits(args) => sheet::print(&limits::limits(args)?, output),
         What::Load(args) => sheet::print(&load::load(args)?, output),
         What::Neighbours(args) => sheet::print(&neighbours::neighbours(args)?, output),
+        What::Recover(args) => sheet::print(&recover::recover(args)?, output),
         What::Runaway(args) => sheet::print(&runaway::runaway(args)?, output),
     }
 }

@@ -20,7 +20,7 @@ use crate::manifest::records::{self, Records};
 use crate::results::Facts;
 use crate::run::{self, Places, Told};
 use crate::screen;
-use crate::state::{State, clock};
+use crate::state::{State, clock, halted};
 use crate::watch::Watch;
 use crate::wire::{self, Keep, Options};
 
@@ -180,7 +180,7 @@ async fn forsake(journal: &Journal, batch: &Batch) -> Result<(), Problem> {
     };
     for (row, _) in batch.runs.iter().filter(|(row, _)| !row.ended) {
         let forsaken = Engine::forsake(&durable, &row.run).await;
-        forsaken.map_err(|halt| Problem::failed(&halt))?;
+        forsaken.map_err(|halt| halted(&halt))?;
     }
     let (there, of) = (batch.runs.len(), history_of(&batch.runs));
     screen::note(&format!(

@@ -19,7 +19,7 @@ use crate::manifest::Checked;
 use crate::manifest::records::{Records, load_records};
 use crate::results::{Facts, Results};
 use crate::score::Gold;
-use crate::state::State;
+use crate::state::{State, halted};
 use crate::watch::Watch;
 use crate::wire::{self, Assembly, Keep, Options};
 use crate::{report, screen, timeline};
@@ -156,7 +156,7 @@ async fn go(
     let batch = wire::new_id();
     let starts = records.good.iter().map(wire::start_record).collect();
     let jobs = assembly.engine.enlist(starts, &batch).await;
-    let jobs = jobs.map_err(|halt| Problem::failed(&halt))?;
+    let jobs = jobs.map_err(|halt| halted(&halt))?;
     let started = Instant::now();
     let (reports, cancelled) = work(&assembly, jobs, options.concurrency, watch).await?;
     let facts = Facts {

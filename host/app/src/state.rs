@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use hotcell_broker::recall::Halt;
 use hotcell_store::Digest;
 use hotcell_store::journal::{self, Journal, JournalError, Options, Reader, Sync};
 
@@ -130,6 +131,13 @@ impl State {
             }
         }
     }
+}
+
+/// Why runs cannot be begun or ended in the journal, and what to do.
+pub(crate) fn halted(halt: &Halt) -> Problem {
+    let help = "`hotcell resume` goes on when that is mended, with what has begun";
+    let report = miette::miette!(code = halt.code(), help = help, "{halt}");
+    Problem::new(Exit::Failed, report)
 }
 
 /// The clock of journal records.

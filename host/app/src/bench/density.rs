@@ -119,7 +119,7 @@ async fn hold(bytes: &[u8], agents: u32, latency: Duration) -> Result<InFlight, 
     let model = Arc::new(Slow::new(latency));
     let provider = Arc::clone(&model) as Arc<dyn LlmProvider>;
     let host = Host::new(bytes, agents, Limits::default(), provider)?;
-    let engine = Arc::new(host.engine("ask")?);
+    let engine = Arc::new(host.engine("ask", 1)?);
     let (resident_before, mappings_before) = (resident(), mappings());
     let started = Instant::now();
     let runs: Vec<_> = (0..agents)

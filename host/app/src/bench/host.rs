@@ -1,4 +1,5 @@
-//! A small host to measure: one agent and one model in memory, nothing on disk.
+//! A small host to measure: one agent and one model in memory, nothing on disk
+//! but what a measurement puts there.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,10 @@ use crate::{build, wire};
 
 /// Longer than any measurement: what has no other deadline has this one.
 pub(crate) const LONG: Duration = Duration::from_secs(600);
+
+/// So many steps have the runs of which a step is measured as a part: what a run
+/// costs beside its steps is a tenth then.
+pub(crate) const STEPS: u32 = 10;
 
 /// The component to measure: this file, or that of a crate, which is built first.
 pub(crate) fn built(path: &Path) -> Result<PathBuf, Problem> {
@@ -118,9 +123,15 @@ impl Host {
         })
     }
 
-    /// An engine with a workflow of one step, in which the agent is asked for a
-    /// task of this kind.
-    pub(crate) fn engine(&self, kind: &str) -> Result<Engine, String> {
+    /// The same with the plugin's own limits and a model that answers at once.
+    pub(crate) fn quick(bytes: &[u8], cells: u32) -> Result<Host, String> {
+        let model = Arc::new(Slow::new(Duration::ZERO));
+        Host::new(bytes, cells, Limits::default(), model)
+    }
+
+    /// A workflow of so many steps, one after another, in each of which the agent
+    /// is asked for a task of this kind.
+    pub(crate) fn plan(&self, kind: &str, steps: u32) -> Plan {
         let agent = self.plugin.manifest.name.clone();
         // One try: what is measured is the call.
         let once = Call {
@@ -131,17 +142,23 @@ impl Host {
             },
             ..Call::new(&agent)
         };
-        let step = Step {
+        let step = |number: u32| Step {
             kind: kind.to_owned(),
-            body: Body::Call(once),
-            ..Step::agent("step", &agent)
+            body: Body::Call(once.clone()),
+            ..Step::agent(&format!("step-{number}"), &agent)
         };
-        let pattern = Pattern::Sequential(Sequential::chain([step]));
-        let plan = Plan {
+        let pattern = Pattern::Sequential(Sequential::chain((1..=steps).map(step)));
+        Plan {
             name: "bench".to_owned(),
             pattern: Arc::new(pattern),
             timeout_ms: u64::try_from(LONG.as_millis()).unwrap_or(u64::MAX),
-        };
+        }
+    }
+
+    /// An engine with that workflow.
+    pub(crate) fn engine(&self, kind: &str, steps: u32) -> Result<Engine, String> {
+        let plan = self.plan(kind, steps);
+        let agent = self.plugin.manifest.name.clone();
         let plugins = BTreeMap::from([(agent, Arc::clone(&self.plugin))]);
         let (cells, broker) = (self.cells.clone(), self.broker.clone());
         Engine::new(plan, cells, broker, plugins, "bench".to_owned()).map_err(|e| e.to_string())
@@ -159,6 +176,19 @@ pub(crate) fn record() -> Record {
         task: "bench".into(),
         input: "{}".into(),
         now_unix_ms: 0,
+    }
+}
+
+/// The same as a run of its own, which a journal can tell from others.
+pub(crate) fn fresh_record() -> Record {
+    record_of(&wire::new_id())
+}
+
+/// The record of this run.
+pub(crate) fn record_of(run: &str) -> Record {
+    Record {
+        run: run.to_owned(),
+        ..record()
     }
 }
 

@@ -41,6 +41,7 @@ impl Guest for Probe {
         let value = match task.kind.as_str() {
             "echo" => task.input,
             "ask" => ask(&task.input)?,
+            turns if turns.starts_with("converse-") => converse(turns)?,
             "ask-forever" => loop {
                 ask(&task.input)?;
             },
@@ -98,6 +99,21 @@ fn ask(prompt: &str) -> Result<String, Failure> {
         Err(llm::Error::Denied(denial)) => Err(Failure::Refused(format!("{denial:?}"))),
         Err(error) => Err(Failure::Transient(format!("{error:?}"))),
     }
+}
+
+/// Asks so many times, each time with all that was said before, and a little.
+fn converse(kind: &str) -> Result<String, Failure> {
+    let turns = kind.trim_start_matches("converse-").parse::<u32>();
+    let turns = turns.map_err(|_| Failure::InvalidInput("no number of turns".to_owned()))?;
+    let mut talk = request("Begin.");
+    for turn in 0..turns {
+        let answer = llm::complete(&talk);
+        let answer = answer.map_err(|error| Failure::Transient(format!("{error:?}")))?;
+        let next = request(&format!("{turn}: {}", "Go on, please. ".repeat(20)));
+        talk.messages.push(answer.message);
+        talk.messages.extend(next.messages);
+    }
+    Ok(format!("{{\"messages\": {}}}", talk.messages.len()))
 }
 
 /// Reads an answer piece by piece and tells what the pieces were.

@@ -40,18 +40,20 @@ static const char *watched(int fd, char *path) {
     return path + prefix + 1;
 }
 
+/* A copy is whole or not there: the process may die while it is made. */
 static int keep(const char *path, const char *name) {
-    char copy[PATH_MAX], bytes[65536];
+    char copy[PATH_MAX], part[PATH_MAX], bytes[65536];
     ssize_t length;
     snprintf(copy, sizeof copy, "%s/%s", getenv("DISK_KEPT"), name);
+    snprintf(part, sizeof part, "%s/%s.part", getenv("DISK_KEPT"), name);
     int from = open(path, O_RDONLY);
-    int to = open(copy, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    int to = open(part, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (from < 0 || to < 0) abort();
     while ((length = read(from, bytes, sizeof bytes)) > 0)
         if (syscall(SYS_write, to, bytes, length) != length) abort();
     close(from);
     close(to);
-    return 0;
+    return rename(part, copy);
 }
 
 static int sync_file(int fd, long call) {
