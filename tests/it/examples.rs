@@ -1,6 +1,7 @@
 //! Every example, whatever its pattern: the same results however many records are
 //! worked on at once, after a kill in the middle, and from the journal alone.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::Command;
@@ -20,17 +21,19 @@ const EXAMPLES: [&str; 5] = [
 /// Few records, and enough for every step and most faults to come up.
 const RECORDS: u64 = 10;
 
-/// What must not depend on how a run went: what came of it, and what was paid.
-fn essence(results: &Value) -> [&Value; 6] {
+/// What must not depend on how a run went: what came of it, in which tries, and
+/// what was paid.
+fn essence(results: &Value) -> Vec<&Value> {
     let totals = &results["totals"];
-    [
-        &results["outcome_digest"],
-        &totals["records"],
-        &totals["llm_calls"],
-        &totals["tool_calls"],
-        &totals["repairs"],
-        &totals["cost_micros"],
-    ]
+    let counts = ["records", "llm_calls", "tool_calls", "repairs", "retries"];
+    let counts = counts.iter().map(|name| &totals[name]);
+    let tries = results["tasks"].as_array().unwrap();
+    let tries = tries.iter().map(|task| &task["attempts"]);
+    [&results["outcome_digest"], &totals["cost_micros"]]
+        .into_iter()
+        .chain(counts)
+        .chain(tries)
+        .collect()
 }
 
 /// Runs the first records of the scene; its state and results are called so.
@@ -90,6 +93,50 @@ fn what_was_killed_in_the_middle_ends_as_if_nothing_had_been() {
         assert_eq!(replayed["identical"], RECORDS, "{example}");
         assert_eq!(replayed["diverged"], 0, "{example}");
     }
+}
+
+#[test]
+fn judges_are_asked_as_long_as_one_more_can_change_the_outcome() {
+    let scene = Scene::of("05-high-stakes");
+    let vote = || {
+        let ran = scene.run(&[]);
+        assert_eq!(ran.code, 0, "{}", ran.said);
+        ran.results
+    };
+    // How many were asked for a judgement, tries and the model's calls aside.
+    let asked = |results: &Value| -> Vec<usize> {
+        let tasks = results["tasks"].as_array().unwrap().iter();
+        let steps = |task: &Value| {
+            let tries = task["attempts"].as_array().unwrap().iter();
+            let steps: BTreeSet<_> = tries.map(|it| it["step"].as_str().unwrap()).collect();
+            steps.len()
+        };
+        tasks.map(steps).collect()
+    };
+    let adaptive = vote();
+    scene.change("workflow.yaml", "adaptive: true", "adaptive: false");
+    let all = vote();
+    assert_eq!(all["outcome_digest"], adaptive["outcome_digest"]);
+    assert_eq!(asked(&all), [5; 40]);
+    let asked = asked(&adaptive);
+    let of = |count: usize| asked.iter().filter(|it| **it == count).count();
+    // The page of the example tells these.
+    assert_eq!((of(3), of(4), of(5)), (34, 6, 0));
+    let calls = [&adaptive, &all].map(|it| it["totals"]["llm_calls"].clone());
+    assert_eq!(calls, [159, 256]);
+    // So does it of a judge who is alone.
+    let written = std::fs::read_to_string(scene.path("workflow.yaml")).unwrap();
+    let (before, rest) = written.split_once("voters:").unwrap();
+    let (_, after) = rest.split_once("# The gold").unwrap();
+    let one = "steps: [{ id: by-fraud, agent: fraud-judge, kind: judge }]";
+    let one = format!("{before}{one}\n# The gold{after}");
+    scene.write("workflow.yaml", &one.replace("voting", "sequential"));
+    let alone = vote();
+    let right = &alone["score"]["all"]["right"];
+    assert_eq!(
+        (right, &alone["totals"]["llm_calls"]),
+        (&39.into(), &51.into())
+    );
 }
 
 /// Runs the scene until its tape has so many lines, and kills it.

@@ -110,19 +110,25 @@ pub(crate) fn check(args: &CheckArgs, output: Output) -> Result<Exit, Problem> {
             screen::json(&told.to_string());
         }
         false => screen::result(&format!(
-            "{}: {} steps, {} plugins, {} records; {}{}",
+            "{}: {}, {}, {}; {}{}",
             plan.name,
-            plan.pattern.steps().len(),
-            workflow.plugins.len(),
-            records.good.len(),
+            many(plan.pattern.steps().len(), "step"),
+            many(workflow.plugins.len(), "plugin"),
+            many(records.good.len(), "record"),
             match warnings.len() {
                 0 => "nothing to remark".to_owned(),
-                n => format!("{n} remarks"),
+                n => many(n, "remark"),
             },
             shape.lines,
         )),
     }
     Ok(Exit::Done)
+}
+
+/// So many of them, in words.
+fn many(count: usize, what: &str) -> String {
+    let more = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{more}")
 }
 
 /// What plugins ask for and the policy does not grant. No error: a plugin may be

@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use super::Record;
 use super::history::Halted;
-use crate::machine::{Action, Answer, Audit, Outcome, Stop, What, status};
+use crate::machine::{Action, Answer, Audit, Outcome, Path, Stop, What, status};
 
 /// One try of a step, and what was said about it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -61,7 +61,9 @@ pub struct Report {
     /// Where and why it ended without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<Trouble>,
-    /// Every try of every step, in the order they ended.
+    /// Every try of every step. Steps stand in the order they were begun, the tries
+    /// of one together: where several work side by side, who is done first is
+    /// chance.
     pub attempts: Vec<Attempt>,
     /// What was waited for, in the order it began.
     pub waits: Vec<Wait>,
@@ -150,6 +152,8 @@ pub(super) struct Notes {
     pub(super) audit: Vec<Audit>,
     /// Who was asked, by step and attempt.
     pub(super) asked: BTreeMap<(String, u32), Arc<str>>,
+    /// The first tries in the order they were begun.
+    begun: Vec<Path>,
 }
 
 impl Notes {
@@ -166,22 +170,26 @@ impl Notes {
         }
     }
 
-    /// Writes down that something is waited for.
+    /// Writes down that a step begins, or that something is waited for.
     pub(super) fn action(&mut self, action: &Action) {
-        let Action::Wait {
-            path, ms, backoff, ..
-        } = action
-        else {
-            return;
-        };
-        let mut attempts = self.attempts.iter().rev();
-        let last = attempts.find(|attempt| *attempt.step == **path);
-        self.waits.push(Wait {
-            step: path.to_string(),
-            attempt: last.map_or(0, |attempt| attempt.attempt),
-            ms: *ms,
-            backoff: *backoff,
-        });
+        match action {
+            Action::Invoke {
+                path, attempt: 1, ..
+            } => self.begun.push(Arc::clone(path)),
+            Action::Wait {
+                path, ms, backoff, ..
+            } => {
+                let mut attempts = self.attempts.iter().rev();
+                let last = attempts.find(|attempt| *attempt.step == **path);
+                self.waits.push(Wait {
+                    step: path.to_string(),
+                    attempt: last.map_or(0, |attempt| attempt.attempt),
+                    ms: *ms,
+                    backoff: *backoff,
+                });
+            }
+            _ => {}
+        }
     }
 
     /// Writes down what a try or a gate said.
@@ -294,13 +302,18 @@ impl Notes {
     }
 
     fn finish(
-        self,
+        mut self,
         record: Record,
         (status, output, error): (&'static str, Option<Value>, Option<Trouble>),
         meter: &Meter,
         wall: Duration,
         clock_micros: u64,
     ) -> Report {
+        let begun: BTreeMap<&str, usize> = (self.begun.iter().enumerate())
+            .map(|(at, path)| (&**path, at))
+            .collect();
+        let place = |it: &Attempt| (begun.get(it.step.as_str()).copied(), it.attempt);
+        self.attempts.sort_by_key(place);
         let wall_micros = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
         Report {
             run: record.run,
