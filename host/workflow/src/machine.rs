@@ -4,8 +4,8 @@
 //! actions, live, on resume and on replay. An event that does not fit the run's
 //! state, such as the answer of a try that is over, changes nothing.
 //!
-//! A run is a tree of steps under way, by path. A leaf is an agent call
-//! ([`call`]); everything else is a pattern that began the steps below it. When a
+//! A run is a tree of steps under way, by path. A leaf is an agent call;
+//! everything else is a pattern that began the steps below it. When a
 //! step ends, fallbacks have their turn, an auditor's record is written, and its
 //! pattern hears of it.
 
