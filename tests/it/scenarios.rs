@@ -1,5 +1,9 @@
 //! Small stories in files: a workflow, a model that says what its script says,
 //! and what must come of it. A new folder under `tests/scenarios` is a new test.
+//!
+//! `expected.json` is one run, or a list of runs that follow each other and share
+//! the folder where runs are kept. A run's `with` is what is typed after the
+//! folder; the rest is compared with its exit code and its results.
 
 use std::path::Path;
 
@@ -53,24 +57,44 @@ fn play(folder: &Path) -> Vec<String> {
     if checked.code != 0 {
         return vec![checked.stderr];
     }
+    // Runs of one scenario share what is kept.
     let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("state");
     let out = dir.path().join("results.json");
-    let ran = ran(command(folder, &out, &[]), &out);
-    let actual = json!({ "exit": ran.code, "results": ran.results });
-    let mut found = differences(&json(&folder.join("expected.json")), &actual, "");
-    if !found.is_empty() {
-        found.push(ran.said);
+    let mut found = Vec::new();
+    for mut expected in runs(json(&folder.join("expected.json"))) {
+        let with = expected["with"].take();
+        let with = with.as_array().into_iter().flatten();
+        let with: Vec<&str> = with.map(|it| it.as_str().unwrap()).collect();
+        let mut command = command(folder, &out, &with);
+        command.arg("--state").arg(&state);
+        let ran = ran(command, &out);
+        let actual = json!({ "with": null, "exit": ran.code, "results": ran.results });
+        let differ = differences(&expected, &actual, "");
+        if !differ.is_empty() {
+            found.extend(differ);
+            found.push(ran.said);
+        }
     }
     found
 }
 
+/// One run or several, one after the other.
+fn runs(expected: Value) -> Vec<Value> {
+    match expected {
+        Value::Array(runs) => runs,
+        run => vec![run],
+    }
+}
+
 #[test]
 fn every_scenario_ends_as_expected() {
-    component("plugins/invoice-approver");
+    // Built beforehand, outside of any patience.
+    component("tests/guests/actor");
     let folders = std::fs::read_dir(root().join("tests/scenarios")).unwrap();
     let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
     folders.sort();
-    assert!(folders.len() >= 11, "{folders:?}");
+    assert!(folders.len() >= 30, "{folders:?}");
     let wrong = |folder: &std::path::PathBuf| {
         let name = folder.file_name().unwrap().display();
         let found = play(folder).join("\n  ");

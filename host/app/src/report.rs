@@ -212,6 +212,15 @@ fn plugin_table(results: &Results) -> Table {
     table
 }
 
+/// Where something went wrong, to be read after what it was: nowhere in
+/// particular when the workflow as a whole did.
+pub(crate) fn place(step: &str) -> String {
+    match step {
+        "" => String::new(),
+        step => format!(" in {step}"),
+    }
+}
+
 fn trouble(text: &mut String, results: &Results) {
     for (r, count) in results.refusals.iter().take(REFUSALS) {
         let _ = writeln!(text, "refused {count} times: {}: {}", r.plugin, r.reason);
@@ -235,8 +244,8 @@ fn trouble(text: &mut String, results: &Results) {
     }
     for error in results.errors.iter().take(ERRORS) {
         let message = text::shorten(&error.message, SHOWN);
-        let (count, code, step) = (error.count, &error.code, &error.step);
-        let _ = writeln!(text, "{count} × {code} in {step}: {message}");
+        let place = place(&error.step);
+        let _ = writeln!(text, "{} × {}{place}: {message}", error.count, error.code);
     }
     if results.errors.len() > ERRORS {
         let _ = writeln!(text, "and {} other errors", results.errors.len() - ERRORS);

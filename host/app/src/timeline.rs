@@ -7,7 +7,7 @@ use hotcell_broker::meter::{CellUse, Effect};
 use hotcell_broker::text;
 use hotcell_workflow::engine::{Attempt, Report, Wait};
 
-use crate::report::{count, time, usd};
+use crate::report::{count, place, time, usd};
 
 /// The longest text of a finding or an output that is shown.
 const SHOWN: usize = 160;
@@ -151,9 +151,9 @@ fn ending(report: &Report) -> String {
         (Some(output), _) => format!("output {}", text::line(&output.to_string(), SHOWN)),
         (None, Some(error)) => {
             format!(
-                "{} in {}: {}",
+                "{}{}: {}",
                 error.code,
-                error.step,
+                place(&error.step),
                 text::line(&error.message, SHOWN)
             )
         }

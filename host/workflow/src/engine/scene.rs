@@ -133,7 +133,11 @@ impl Scene<'_> {
         if let Admission::Refused { wait_ms } = admission {
             let text = match wait_ms {
                 0 => format!("`{agent}` failed again and again; one call sees whether it is back"),
-                ms => format!("`{agent}` failed again and again; it is left alone for {ms} ms"),
+                // In seconds, so that what was refused at about the same time reads alike.
+                ms => {
+                    let seconds = ms.div_ceil(1_000);
+                    format!("`{agent}` failed again and again; it is left alone for {seconds} s")
+                }
             };
             return Ok(Answer::Fault(Fault::new("breaker-open", text)));
         }
