@@ -21,7 +21,15 @@ pub(crate) fn trials() -> Vec<Trial> {
         let name = format!("D03 {function}: {}", decision.unwrap_or("nobody is asked"));
         trial(name, move || dies_after(function, decision, calls))
     };
-    TABLE.into_iter().map(one).collect()
+    let at_once = trial("D03 send: who decides at once is heard".to_owned(), || {
+        let scene = Scene::new(1, &["use-send"]);
+        let ran = scene.ran(scene.start(&[]).env(CRASH_AT, "after-response"));
+        assert!(ran.was_killed(), "{}", ran.said);
+        let decide = &mut scene.resume(&["--in-doubt", "repeat"]);
+        scene.ran(decide).expect(0);
+        assert_eq!(scene.desk().len(), 2);
+    });
+    TABLE.into_iter().map(one).chain([at_once]).collect()
 }
 
 fn dies_after(function: &str, decision: Option<&str>, calls: usize) {

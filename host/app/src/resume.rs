@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::Args;
 use hotcell_broker::recall::{Resolution, doubts};
+use hotcell_broker::tool::EffectKind;
 use hotcell_store::journal::{Filter, Journal, RunRow};
 use hotcell_workflow::engine::history::History;
 use hotcell_workflow::engine::{Durable, Engine, Job, Record, Report, told};
@@ -204,12 +205,12 @@ async fn decide(
         InDoubt::Fail => Resolution::Fail,
     };
     for (row, history) in batch.runs.iter().filter(|(row, _)| !row.ended) {
-        // Others may be repeated without asking.
-        if history.halted.is_none() {
-            continue;
-        }
         let (_, records, log) = journal.adopt(&row.run).map_err(|e| state.problem(&e))?;
-        let doubts = doubts(&records).map_err(Problem::failed)?;
+        let mut doubts = doubts(&records).map_err(Problem::failed)?;
+        // Others may be repeated without asking, and what an attempt left that has
+        // ended is over.
+        doubts.retain(|it| it.effect == EffectKind::UnsafeToRepeat);
+        doubts.retain(|it| !history.has_ended(&it.step, it.attempt));
         let now = wire::now_unix_ms();
         let entries: Vec<_> = doubts.iter().map(|it| it.resolve(how, now)).collect();
         if !entries.is_empty() {

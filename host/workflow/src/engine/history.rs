@@ -12,7 +12,7 @@ use hotcell_runtime::broker::store::journal::{Entry, Record};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::event::within;
-use crate::machine::{self, Action, Audit, Event, Outcome, Run};
+use crate::machine::{self, Action, Audit, Event, Outcome, Run, What};
 use crate::plan::Plan;
 
 /// The kind of a run's first record.
@@ -206,6 +206,26 @@ impl History {
             }
         }
         Ok(history)
+    }
+
+    /// Whether a try has ended: of a step, or of a validator under its path.
+    pub fn has_ended(&self, step: &str, attempt: u32) -> bool {
+        self.events.iter().any(|event| match &event.what {
+            What::Answered {
+                path, attempt: of, ..
+            } => (&**path, *of) == (step, attempt),
+            What::Judged {
+                path,
+                attempt: of,
+                validator,
+                ..
+            } => {
+                let rest = step.strip_prefix(&**path);
+                let name = rest.and_then(|rest| rest.strip_prefix('/'));
+                *of == attempt && name == Some(validator)
+            }
+            _ => false,
+        })
     }
 
     /// The events before a step was first asked anything: where a fork begins.
