@@ -84,22 +84,22 @@ fn a_slip_in_a_workflow_is_shown_at_its_line_and_column() {
         (
             "agent: probe",
             "agent: prob",
-            "workflow.yaml:9:12|no plugin is called `prob`|did you mean `probe`?",
+            "workflow.yaml:10:12|no plugin is called `prob`|did you mean `probe`?",
         ),
         (
             "repairs: 1",
             "gates: [checker]",
-            "workflow.yaml:11:13|no plugin is called `checker`",
+            "workflow.yaml:12:13|no plugin is called `checker`",
         ),
         (
             "steps:",
             "tools: [ledger]\nsteps:",
-            "workflow.yaml:7:9|no plugin is called `ledger`",
+            "workflow.yaml:8:9|no plugin is called `ledger`",
         ),
         (
             "steps:",
             "    config_files: { data: host.toml }\nsteps:",
-            "workflow.yaml:7:27|host.toml` is not a JSON file",
+            "workflow.yaml:8:27|host.toml` is not a JSON file",
         ),
     ];
     refused(3, "workflow.yaml", &slips);
@@ -212,7 +212,7 @@ fn right_answers_that_are_none_are_refused() {
     let scene = Scene::probe("ask");
     let score = "score: { gold: gold.json, fields: [a], group_by: b }\nsteps:";
     scene.change("workflow.yaml", "steps:", score);
-    both(&scene, &[], 3, "workflow.yaml:7:16|gold.json|No such file");
+    both(&scene, &[], 3, "workflow.yaml:8:16|gold.json|No such file");
     let table = [
         ("{", "gold.json`: |EOF while parsing an object at line 1"),
         ("[]", "from record id to an object"),
