@@ -99,7 +99,7 @@ fn every_scenario_ends_as_expected() {
     let folders = std::fs::read_dir(root().join("tests/scenarios")).unwrap();
     let mut folders: Vec<_> = folders.map(|folder| folder.unwrap().path()).collect();
     folders.sort();
-    assert!(folders.len() >= 30, "{folders:?}");
+    assert!(folders.len() >= 35, "{folders:?}");
     let wrong = |folder: &std::path::PathBuf| {
         let name = folder.file_name().unwrap().display();
         let found = play(folder).join("\n  ");

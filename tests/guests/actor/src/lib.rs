@@ -43,11 +43,13 @@ impl Agent for Actor {
             false => Value::Null,
         };
         // All it knows, so that a line of the script can be about any of it.
+        let found: Vec<&str> = task.findings.iter().map(|it| it.message.as_str()).collect();
         let told = json!({
             "kind": task.kind,
             "input": task.input,
             "previous": previous,
             "round": task.iteration,
+            "findings": found,
         });
         let response = Request::new("default").user(told.to_string()).complete()?;
         let line: Line = serde_json::from_str(&response.text()).map_err(Failure::permanent)?;
