@@ -276,9 +276,10 @@ fn what_goes_in_a_circle_inside_of_a_round_is_stopped_all_the_same() {
     };
     story.answer("draft#1/a", goes("again"));
     story.answer("draft#1/a#2", goes("done"));
-    // Twice more with the same before it, in another round.
+    // The first has the last round before it, the others one another.
     story.answer("draft#2/a", goes("again"));
     story.answer("draft#2/a#2", goes("again"));
+    story.answer("draft#2/a#3", goes("again"));
     assert!(
         evidence(&story).ends_with("the last round ended as failure"),
         "{}",
