@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::retry;
 
 /// When a breaker opens and closes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Settings {
     /// So many faults in a row open it: 5. With 0 there is no breaker.
     pub failures: u32,

@@ -197,7 +197,8 @@ impl Engine {
         is
     }
 
-    /// What each agent's breaker is, by the agent's name.
+    /// What each agent's breaker is, by the agent's name: where steps have given it several
+    /// settings, the one that lets least through.
     pub fn breakers(&self) -> BTreeMap<String, Gauge> {
         self.breakers.gauges()
     }

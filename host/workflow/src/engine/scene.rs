@@ -142,7 +142,7 @@ impl Scene<'_> {
             return Ok(Answer::Fault(Fault::new("breaker-open", text)));
         }
         // Whoever gives this call up must not leave a probe out for ever.
-        let mut told = self.engine.breakers.telling(agent, admission);
+        let mut told = (self.engine.breakers).telling(agent, settings, admission);
         let answer = self.invoke(call, agent, ask).await?;
         let code = match &answer {
             Answer::Output(_) | Answer::Decision(_) => "ok",
