@@ -37,7 +37,8 @@ pub struct Run {
     /// What a fork gives a step instead of what it would be asked.
     instead: BTreeMap<Path, Arc<str>>,
     seed: u64,
-    works: BTreeMap<Path, Work>,
+    /// Boxed: a map makes room for eleven at once.
+    works: BTreeMap<Path, Box<Work>>,
     /// How often each thing was asked in each place.
     seen: BTreeMap<Digest, u32>,
     clock_micros: u64,
@@ -237,7 +238,7 @@ impl Driver<'_> {
             }
         };
         let work = Work::new(step, parent, asked, stage, clock);
-        self.run.works.insert(path, work);
+        self.run.works.insert(path, Box::new(work));
     }
 
     /// Whether this agent has been asked just this in this place too often. The
