@@ -292,7 +292,7 @@ fn a_host_that_hangs_loses_its_runs_to_the_one_that_takes_over() {
         "{}",
         told.stderr
     );
-    let told = kept.ask(&["resume", "--take-over", "--in-doubt", "fail"]);
+    let told = kept.ask(&["resume", "--take-over"]);
     assert_eq!(told.code, 8, "{}", told.said());
     // It wakes up, and may not write any more.
     running.signal("CONT");
