@@ -99,6 +99,15 @@ pub enum Halt {
     },
 }
 
+impl From<JournalError> for Halt {
+    fn from(error: JournalError) -> Halt {
+        Halt::Storage {
+            code: error.code(),
+            message: text::line(&error.to_string(), text::LINE),
+        }
+    }
+}
+
 impl Halt {
     /// A stable word for tables and JSON.
     pub fn code(&self) -> &'static str {

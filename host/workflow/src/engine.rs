@@ -8,6 +8,7 @@ mod breakers;
 mod drive;
 pub mod history;
 mod jobs;
+mod open;
 pub mod progress;
 mod replay;
 mod report;

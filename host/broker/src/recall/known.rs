@@ -1,7 +1,6 @@
 //! What the journal knows of one attempt, read back and checked.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde_json::Value;
 use store::journal::{Entry, Record};
@@ -11,7 +10,7 @@ use super::record::{
     Refused, Resolution, Resolved, TOLD, Unrecorded, Version, body, key,
 };
 use crate::llm::Request;
-use crate::meter::{Effect, Meter};
+use crate::meter::Meter;
 use crate::tool::EffectKind;
 use crate::{Capability, store, text};
 
@@ -152,23 +151,7 @@ impl Known {
             let (Some(intent), Some(CallEnd::Made(outcome))) = (&call.intent, &call.end) else {
                 continue;
             };
-            let spent = outcome.spent;
-            meter.effect(Effect {
-                plugin: plugin.to_owned(),
-                step: intent.step.clone(),
-                attempt: intent.attempt,
-                sequence: intent.sequence,
-                capability: intent.ask.capability(),
-                resource: intent.ask.resource().to_owned(),
-                outcome: outcome.answer.outcome(),
-                origin: outcome.origin,
-                usage: spent.usage,
-                usage_estimated: spent.usage_estimated,
-                cost_micros: spent.cost_micros,
-                took: Duration::from_micros(spent.took_micros),
-                simulated_time: spent.simulated_time,
-                retry_after_ms: outcome.answer.retry_after_ms(),
-            });
+            meter.effect(outcome.effect(plugin, intent.sequence, intent.ask.resource()));
         }
     }
 

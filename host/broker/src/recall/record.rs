@@ -6,12 +6,15 @@
 //! typed error, never a guess. The golden bodies below are what versions to come
 //! must still read.
 
+use std::time::Duration;
+
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use store::journal::Record;
 
 use crate::llm::{LlmError, Origin, Request, Response, Usage};
+use crate::meter::Effect;
 use crate::tool::{EffectKind, ToolCall, ToolError, ToolOutput};
 use crate::{Capability, store, text};
 
@@ -215,6 +218,29 @@ pub(super) struct Outcome {
     pub(super) origin: Option<Origin>,
     pub(super) spent: Spent,
     pub(super) answer: Answer,
+}
+
+impl Outcome {
+    /// What is in the meter for it, as it was then. `plugin` made it.
+    pub(super) fn effect(&self, plugin: &str, sequence: u32, resource: &str) -> Effect {
+        let spent = self.spent;
+        Effect {
+            plugin: plugin.to_owned(),
+            step: self.step.clone(),
+            attempt: self.attempt,
+            sequence,
+            capability: self.answer.capability(),
+            resource: resource.to_owned(),
+            outcome: self.answer.outcome(),
+            origin: self.origin,
+            usage: spent.usage,
+            usage_estimated: spent.usage_estimated,
+            cost_micros: spent.cost_micros,
+            took: Duration::from_micros(spent.took_micros),
+            simulated_time: spent.simulated_time,
+            retry_after_ms: self.answer.retry_after_ms(),
+        }
+    }
 }
 
 /// The body of [`REFUSED`].

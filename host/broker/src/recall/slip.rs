@@ -1,10 +1,7 @@
 //! One call on its way: answered from the journal, or written to it before it is
 //! made and after.
 
-use std::time::Duration;
-
 use store::crash::{self, Point};
-use store::journal::JournalError;
 
 use super::known::{Call, CallEnd};
 use super::question::{Print, Question};
@@ -14,7 +11,7 @@ use super::record::{
 };
 use super::{Halt, Inner, State, Unrecorded};
 use crate::llm::{LlmError, Origin, Response};
-use crate::meter::{Effect, Refusal};
+use crate::meter::Refusal;
 use crate::policy::{Access, Denial};
 use crate::tool::{EffectKind, ToolError, ToolOutput};
 use crate::{Caller, store, text};
@@ -226,7 +223,7 @@ impl<'a> Slip<'a> {
         let written = Box::pin(made.log.append(INTENT, &body)).await;
         crash::point(Point::AfterIntent);
         written.map_err(|error| {
-            made.log.lock().halt(storage(&error));
+            made.log.lock().halt(error.into());
             Halted
         })
     }
@@ -318,25 +315,12 @@ impl Made<'_> {
     /// The answer that the guest was given before. What it cost then is in the
     /// meter as the same effect.
     fn made_again<R: Reply>(&self, sequence: u32, outcome: Outcome) -> R {
-        let (caller, spent) = (self.caller, outcome.spent);
+        let caller = self.caller;
         // Those to come have the numbers that they would have had.
         caller.next();
-        caller.meter.effect(Effect {
-            plugin: caller.plugin.clone(),
-            step: caller.step.clone(),
-            attempt: caller.attempt,
-            sequence,
-            capability: self.question.capability(),
-            resource: self.question.resource().to_owned(),
-            outcome: outcome.answer.outcome(),
-            origin: outcome.origin,
-            usage: spent.usage,
-            usage_estimated: spent.usage_estimated,
-            cost_micros: spent.cost_micros,
-            took: Duration::from_micros(spent.took_micros),
-            simulated_time: spent.simulated_time,
-            retry_after_ms: outcome.answer.retry_after_ms(),
-        });
+        let resource = self.question.resource();
+        let effect = outcome.effect(&caller.plugin, sequence, resource);
+        caller.meter.effect(effect);
         self.give(outcome.answer)
     }
 
@@ -400,7 +384,7 @@ impl Made<'_> {
         let written = Box::pin(self.log.append(RESULT, outcome)).await;
         crash::point(Point::AfterResult);
         written.map_err(|error| {
-            self.log.lock().halt(storage(&error));
+            self.log.lock().halt(error.into());
             Halted
         })
     }
@@ -441,11 +425,4 @@ fn is_exhausted(answer: &Answer) -> bool {
         Answer::Llm(Err(LlmError::BudgetExhausted))
             | Answer::Tools(Err(ToolError::BudgetExhausted))
     )
-}
-
-fn storage(error: &JournalError) -> Halt {
-    Halt::Storage {
-        code: error.code(),
-        message: text::line(&error.to_string(), text::LINE),
-    }
 }

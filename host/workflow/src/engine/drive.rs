@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::Durable;
 use super::history::{AUDIT, ENDED, EVENT, Ending};
+use super::open::Open;
 use super::progress::Progress;
 use super::report::Notes;
 use super::scene::Scene;
@@ -39,11 +40,8 @@ impl Book<'_> {
         if entries.is_empty() {
             return Ok(());
         }
-        let written = self.log.append(entries).await;
-        written.map(drop).map_err(|error| Halt::Storage {
-            code: error.code(),
-            message: error.to_string(),
-        })
+        self.log.append(entries).await?;
+        Ok(())
     }
 }
 
@@ -53,43 +51,6 @@ pub(super) struct Past {
     pub(super) events: Vec<Event>,
     /// What attempts did that have not ended.
     pub(super) known: BTreeMap<(String, u32), Known>,
-}
-
-/// What the machine waits for.
-#[derive(Default)]
-struct Open(Vec<Action>);
-
-impl Open {
-    /// What this event answers is no longer waited for.
-    fn happened(&mut self, what: &What) {
-        let answers = |action: &Action| match (what, action) {
-            (What::Answered { path, .. }, Action::Invoke { path: at, .. })
-            | (What::Judged { path, .. }, Action::Judge { path: at, .. })
-            | (What::Looked { path, .. }, Action::Look { path: at, .. }) => path == at,
-            (
-                What::Elapsed { path, timer },
-                Action::Wait {
-                    path: at,
-                    timer: its,
-                    ..
-                },
-            ) => path == at && timer == its,
-            _ => false,
-        };
-        if let Some(at) = self.0.iter().position(answers) {
-            self.0.remove(at);
-        }
-    }
-
-    fn add(&mut self, action: Action) {
-        match &action {
-            Action::Stop { path } => self
-                .0
-                .retain(|it| !it.path().is_some_and(|at| within(at, path))),
-            action if action.path().is_some() => self.0.push(action.clone()),
-            _ => {}
-        }
-    }
 }
 
 /// Brings a run to where its past left it: what is still to be done, and its end
@@ -103,7 +64,7 @@ pub(super) fn feed(
     let mut outcome = None;
     for event in events {
         notes.event(&event.what);
-        open.happened(&event.what);
+        open.answered(&event.what);
         for action in machine::step(run, event.clone()) {
             match action {
                 Action::Finish(end) => outcome = Some(end),
@@ -118,7 +79,7 @@ pub(super) fn feed(
             }
         }
     }
-    (open.0, outcome)
+    (open.into_actions(), outcome)
 }
 
 /// Under which step and attempt the journal has what this does, and who does it.
@@ -298,10 +259,8 @@ impl Scene<'_> {
                 book.log.end(status, entries).await
             }
         };
-        written.map(drop).map_err(|error| Halt::Storage {
-            code: error.code(),
-            message: error.to_string(),
-        })
+        written?;
+        Ok(())
     }
 
     /// The journal's side of what is to be done, with what it knows already.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 use hotcell_runtime::broker::recall::{Clock, Halt};
-use hotcell_runtime::broker::store::journal::{Entry, Head, Journal, JournalError, RunLog};
+use hotcell_runtime::broker::store::journal::{Entry, Head, Journal, RunLog};
 
 use super::drive::{Book, Past, feed};
 use super::history::{AUDIT, Batch, Begun, ENDED, EVENT, Ending, HALTED, Halted, History};
@@ -97,7 +97,7 @@ impl Engine {
             begun.batch = Some(batch.clone());
             let log = durable.journal.begin(self.head(&record, None));
             let entry = begun.entry((durable.clock)());
-            log.append(vec![entry]).await.map_err(storage)?;
+            log.append(vec![entry]).await?;
             Ok(Job::Begun(record, log))
         };
         try_join_all(records.into_iter().map(begin)).await
@@ -106,7 +106,7 @@ impl Engine {
     /// Ends a run that is in the journal and not under way, without going on with
     /// it.
     pub async fn forsake(durable: &Durable, run: &str) -> Result<(), Halt> {
-        let (_, records, log) = durable.journal.adopt(run).map_err(storage)?;
+        let (_, records, log) = durable.journal.adopt(run)?;
         let now = (durable.clock)();
         let at_ms = History::of(&records)
             .ok()
@@ -125,7 +125,8 @@ impl Engine {
             Entry::new(EVENT, now, &event),
             Entry::new(ENDED, now, &ending),
         ];
-        log.end(status, entries).await.map(drop).map_err(storage)
+        log.end(status, entries).await?;
+        Ok(())
     }
 
     /// A run at its beginning, or where it was left, and where to write.
@@ -158,7 +159,7 @@ impl Engine {
                 Ok((run, Past::default(), Some(book)))
             }
             (Job::Resume(record), Some(durable)) => {
-                let (_, records, log) = durable.journal.adopt(&record.run).map_err(storage)?;
+                let (_, records, log) = durable.journal.adopt(&record.run)?;
                 let history = History::of(&records).map_err(|error| Halt::Storage {
                     code: "storage.corrupt",
                     message: error.to_string(),
@@ -214,12 +215,5 @@ impl Engine {
             created_unix_ms: record.now_unix_ms,
             parent,
         }
-    }
-}
-
-fn storage(error: JournalError) -> Halt {
-    Halt::Storage {
-        code: error.code(),
-        message: error.to_string(),
     }
 }

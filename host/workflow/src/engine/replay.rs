@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::drive::{feed, key};
 use super::history::{History, HistoryError};
+use super::open::{Asked, Open};
 use super::report::{Notes, Report};
 use super::scene::Scene;
 use super::{Engine, Record};
@@ -118,11 +119,11 @@ impl Engine {
             divergence: None,
         };
         let mut machine = history.begun.run(&self.plan);
-        let mut open: Vec<Action> = Vec::new();
+        let mut open = Open::default();
         let mut audit = history.audit.iter();
         for (at, event) in history.events.iter().enumerate() {
             let inherited = (at as u64) < history.begun.inherited;
-            let asked = take(&mut open, &event.what);
+            let asked = open.answered(&event.what);
             match asked {
                 Asked::Nothing => {}
                 Asked::Missing(path, attempt) => {
@@ -172,12 +173,7 @@ impl Engine {
                         }
                         return Ok(replayed);
                     }
-                    Action::Stop { path } => open.retain(|it| {
-                        !it.path()
-                            .is_some_and(|at| machine::event::within(at, &path))
-                    }),
-                    action if action.path().is_some() => open.push(action),
-                    _ => {}
+                    action => open.add(action),
                 }
             }
         }
@@ -253,59 +249,6 @@ enum Found {
     /// A call that cannot be executed again, and why.
     Taken(&'static str),
     Other(Divergence),
-}
-
-enum Asked {
-    /// The event answers nobody.
-    Nothing,
-    /// It answers this.
-    Call(Box<Action>),
-    /// It answers what was not asked.
-    Missing(Path, u32),
-}
-
-/// What an event answers.
-fn take(open: &mut Vec<Action>, what: &What) -> Asked {
-    let (path, attempt) = match what {
-        What::Answered { path, attempt, .. } | What::Judged { path, attempt, .. } => {
-            (path, *attempt)
-        }
-        What::Looked { path, .. } => (path, 0),
-        What::Elapsed { path, timer } => (path, *timer),
-        What::Started { .. } | What::TimedOut | What::Cancelled => return Asked::Nothing,
-    };
-    let answers = |action: &Action| match (what, action) {
-        (
-            What::Answered { .. },
-            Action::Invoke {
-                path: at,
-                attempt: try_,
-                ..
-            },
-        )
-        | (
-            What::Judged { .. },
-            Action::Judge {
-                path: at,
-                attempt: try_,
-                ..
-            },
-        )
-        | (
-            What::Elapsed { .. },
-            Action::Wait {
-                path: at,
-                timer: try_,
-                ..
-            },
-        ) => (at, *try_) == (path, attempt),
-        (What::Looked { .. }, Action::Look { path: at, .. }) => at == path,
-        _ => false,
-    };
-    match open.iter().position(answers) {
-        Some(at) => Asked::Call(Box::new(open.remove(at))),
-        None => Asked::Missing(path.clone(), attempt),
-    }
 }
 
 fn of_the_moment(what: &What) -> bool {
