@@ -12,7 +12,7 @@ mod response;
 
 pub use error::Error;
 pub use json::Json;
-pub(crate) use json::{ask_again, second_answer};
+pub(crate) use json::{ask_again, read_if, second_answer};
 pub use request::{Message, Part, Request, ResponseFormat, Role};
 pub use response::{Chunk, Degradation, FinishReason, Response, Usage};
 

@@ -94,8 +94,17 @@ impl ToolLoop {
     /// [`Request::complete_json`], an answer that cannot be read is asked for
     /// once more.
     pub fn run_json<T: DeserializeOwned>(self) -> Result<Outcome<T>, Failure> {
+        self.run_json_if(|_| Ok(()))
+    }
+
+    /// As [`ToolLoop::run_json`], for a value that passes a check as well
+    /// ([`Request::complete_json_if`]).
+    pub fn run_json_if<T: DeserializeOwned>(
+        self,
+        check: impl Fn(&T) -> Result<(), String>,
+    ) -> Result<Outcome<T>, Failure> {
         let (request, response, calls) = self.converse()?;
-        match response.json() {
+        match llm::read_if(&response, &check) {
             Ok(value) => Ok(Outcome {
                 value,
                 response,
@@ -104,7 +113,7 @@ impl ToolLoop {
             }),
             Err(problem) => {
                 let response = llm::ask_again(&request, &response, &problem)?.complete()?;
-                let value = llm::second_answer(&response)?;
+                let value = llm::second_answer(&response, check)?;
                 Ok(Outcome {
                     value,
                     response,

@@ -24,6 +24,28 @@ pub(crate) fn record(request: &Request, id: &str) -> Option<(Map<String, Value>,
     })
 }
 
+/// The JSON objects of the last user message that shows one, in order.
+pub(crate) fn objects(request: &Request) -> Vec<Map<String, Value>> {
+    let users = request
+        .messages
+        .iter()
+        .rev()
+        .filter(|message| message.role == Role::User);
+    let objects = |message: &Message| -> Vec<Map<String, Value>> {
+        let blocks = blocks(message).into_iter();
+        blocks
+            .filter_map(|block| match block {
+                Value::Object(object) => Some(object),
+                _ => None,
+            })
+            .collect()
+    };
+    users
+        .map(objects)
+        .find(|all| !all.is_empty())
+        .unwrap_or_default()
+}
+
 /// The last answer of each tool, by the tool's name.
 pub(crate) fn tool_answers(request: &Request) -> BTreeMap<String, Value> {
     let mut names = BTreeMap::new();

@@ -197,7 +197,7 @@ fn name(fraud: Fraud) -> &'static str {
 }
 
 /// The hour of an RFC 3339 timestamp in UTC.
-fn hour(timestamp: &str) -> Option<u32> {
+pub(crate) fn hour(timestamp: &str) -> Option<u32> {
     let (_, time) = timestamp.split_once('T')?;
     let (hour, _) = time.strip_suffix('Z')?.split_once(':')?;
     hour.parse().ok()

@@ -6,6 +6,7 @@
 //! worse than none.
 
 mod approval;
+mod case;
 mod conversation;
 mod decision;
 mod extraction;
@@ -37,10 +38,14 @@ impl Model for ReferenceSolver {
                 Response::of_json(NAME, &approval::register(&request))?
             }
             Some("purchase-review") => review(&request)?,
-            title => match title.and_then(fraud::Task::titled) {
-                Some(task) => look_at_payment(&request, task)?,
-                None => return Err(unknown(title)),
-            },
+            title => {
+                let job = title.and_then(case::Job::titled);
+                match (job, title.and_then(fraud::Task::titled)) {
+                    (Some(job), _) => work_on_case(&request, &job)?,
+                    (None, Some(task)) => look_at_payment(&request, task)?,
+                    (None, None) => return Err(unknown(title)),
+                }
+            }
         };
         let usage = Usage {
             input_tokens: tokens(request_texts(&request)),
@@ -86,6 +91,16 @@ fn look_at_payment(request: &Request, task: fraud::Task) -> Result<Response, Err
     Response::of_json(NAME, &form)
 }
 
+fn work_on_case(request: &Request, job: &case::Job<'_>) -> Result<Response, Error> {
+    let blocks = conversation::objects(request);
+    let answers = conversation::tool_answers(request);
+    let step = job.solve(&blocks, &answers);
+    match step.map_err(|what| Error::Invalid(format!("the case has no usable `{what}`")))? {
+        case::Step::Done(form) => Response::of_json(NAME, &form),
+        case::Step::Ask(wishes) => ask(request, wishes),
+    }
+}
+
 fn reconcile(request: &Request) -> Result<Response, Error> {
     let (record, blocks) = record_in(request, "reconciliation_id")?;
     let form = reconcile::solve(&record, &blocks)
@@ -105,10 +120,14 @@ fn decide(request: &Request) -> Result<Response, Error> {
     let answers = conversation::tool_answers(request);
     let step = decision::solve(&extraction, &answers)
         .map_err(|tool| Error::Invalid(format!("the answer of `{tool}` is no use")))?;
-    let wishes = match step {
-        Step::Decide(decision) => return Response::of_json(NAME, &decision),
-        Step::Ask(wishes) => wishes,
-    };
+    match step {
+        Step::Decide(decision) => Response::of_json(NAME, &decision),
+        Step::Ask(wishes) => ask(request, wishes),
+    }
+}
+
+/// Asks tools, by name and arguments.
+fn ask(request: &Request, wishes: Vec<(&'static str, Value)>) -> Result<Response, Error> {
     let mut calls = Vec::new();
     for (name, arguments) in wishes {
         if request.tools.iter().all(|tool| tool.name != name) {

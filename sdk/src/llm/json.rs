@@ -17,9 +17,12 @@ pub struct Json<T> {
     pub asked_again: bool,
 }
 
-pub(super) fn complete<T: DeserializeOwned>(request: &Request) -> Result<Json<T>, Error> {
+pub(super) fn complete<T: DeserializeOwned>(
+    request: &Request,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Result<Json<T>, Error> {
     let response = request.complete()?;
-    match read(&response) {
+    match read_if(&response, &check) {
         Ok(value) => Ok(Json {
             value,
             response,
@@ -27,7 +30,7 @@ pub(super) fn complete<T: DeserializeOwned>(request: &Request) -> Result<Json<T>
         }),
         Err(problem) => {
             let response = ask_again(request, &response, &problem)?.complete()?;
-            let value = second_answer(&response)?;
+            let value = second_answer(&response, check)?;
             Ok(Json {
                 value,
                 response,
@@ -43,6 +46,16 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, String> {
         read(self)
     }
+}
+
+/// What can be read and passes the check.
+pub(crate) fn read_if<T: DeserializeOwned>(
+    response: &Response,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Result<T, String> {
+    let value = read(response)?;
+    check(&value)?;
+    Ok(value)
 }
 
 fn read<T: DeserializeOwned>(response: &Response) -> Result<T, String> {
@@ -91,8 +104,11 @@ pub(crate) fn ask_again(
     )))
 }
 
-pub(crate) fn second_answer<T: DeserializeOwned>(response: &Response) -> Result<T, Error> {
-    read(response).map_err(|problem| {
+pub(crate) fn second_answer<T: DeserializeOwned>(
+    response: &Response,
+    check: impl Fn(&T) -> Result<(), String>,
+) -> Result<T, Error> {
+    read_if(response, check).map_err(|problem| {
         Error::Unavailable(format!(
             "two answers of the model cannot be read: {problem}"
         ))
@@ -185,6 +201,27 @@ mod tests {
             ran.result
         );
         assert_eq!(ran.requests.len(), 2);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_pass_goes_back_like_one_that_cannot_be_read() {
+        let even = |n: &u32| match n % 2 {
+            0 => Ok(()),
+            _ => Err(format!("{n} is odd")),
+        };
+        let host = Host::new().answer_text("7").answer_text("8");
+        let ran = host.run(|| request().complete_json_if(even));
+        let json = ran.result.unwrap();
+        assert_eq!((json.value, json.asked_again), (8, true));
+        let Part::Text(complaint) = &ran.requests[1].messages[2].content[0] else {
+            panic!("no text")
+        };
+        let expected = "Your answer cannot be used: 7 is odd.";
+        assert!(complaint.starts_with(expected), "{complaint}");
+
+        let host = Host::new().answer_text("7").answer_text("9");
+        let ran = host.run(|| request().complete_json_if(even));
+        assert!(matches!(ran.result, Err(Error::Unavailable(_))));
     }
 
     #[test]

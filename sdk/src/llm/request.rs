@@ -189,7 +189,17 @@ impl Request {
     /// [`Error::Unavailable`]. A JSON value inside one Markdown fence is read as
     /// if the fence were not there.
     pub fn complete_json<T: DeserializeOwned>(&self) -> Result<Json<T>, Error> {
-        json::complete(self)
+        json::complete(self, |_| Ok(()))
+    }
+
+    /// As [`Request::complete_json`], for a value that passes a check as well: one
+    /// that does not is asked for once more with the check's words, a fragment
+    /// such as ``"`vendor` is missing"``.
+    pub fn complete_json_if<T: DeserializeOwned>(
+        &self,
+        check: impl Fn(&T) -> Result<(), String>,
+    ) -> Result<Json<T>, Error> {
+        json::complete(self, check)
     }
 
     fn unbroken(&self) -> Result<(), Error> {
