@@ -269,6 +269,26 @@ fn below_app_each_crate_names_exactly_the_next() {
 }
 
 #[test]
+fn measuring_knows_nothing_of_ours_and_only_app_knows_it() {
+    for member in members() {
+        let names = dependencies(&member.toml())
+            .into_iter()
+            .map(|(name, _)| name);
+        let names: Vec<_> = names.filter(|name| name.starts_with("hotcell")).collect();
+        let knows = names.iter().any(|name| name == "hotcell-measure");
+        assert_eq!(
+            knows,
+            member.path == "host/app/Cargo.toml",
+            "{}",
+            member.path
+        );
+        if member.path == "host/measure/Cargo.toml" {
+            assert!(names.is_empty(), "{}: {names:?}", member.path);
+        }
+    }
+}
+
+#[test]
 fn a_plugin_knows_the_sdk_and_nothing_of_the_host() {
     let mut problems = Vec::new();
     for member in members().filter(|m| m.is_under(&["sdk/", "plugins/", "tests/guests/"])) {
