@@ -3,8 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hotcell_broker::bulkhead::Room;
@@ -73,7 +73,7 @@ pub(crate) struct Assembly {
     pub(crate) journal: Option<Journal>,
     /// Keeps the sandbox alive.
     #[expect(dead_code, reason = "it lives as long as this")]
-    runtime: Runtime,
+    runtime: Arc<Runtime>,
 }
 
 /// A model that the run may call.
@@ -111,139 +111,201 @@ pub(crate) struct Keep {
 
 /// Builds, loads and connects everything.
 pub(crate) async fn assemble(checked: &Checked, options: &Options) -> Result<Assembly, Problem> {
-    install_ring();
-    let state = options.keep.as_ref().map(|keep| keep.state.dir());
-    let policy = lend(checked, &options.cache, state)?;
-    let workflow = &checked.workflow;
-    let aliases = granted_aliases(checked);
-    let models: BTreeMap<&String, &Model> = checked
-        .host
-        .models
-        .iter()
-        .filter(|(alias, _)| aliases.contains(*alias))
-        .collect();
+    let workshop = Workshop::new(options)?;
+    workshop.assemble(checked, options).await
+}
 
-    let mut sources: Vec<&Path> = workflow
-        .plugins
-        .values()
-        .map(|p| p.source.as_path())
-        .collect();
-    sources.extend(models.values().filter_map(|model| plugin_of(model)));
-    let components = components(&sources)?;
+/// A sandbox with the plugins that were loaded into it: several workflows may be
+/// assembled from one.
+pub(crate) struct Workshop {
+    runtime: Arc<Runtime>,
+    cells: Cells,
+    /// Components by source.
+    built: Mutex<BTreeMap<PathBuf, PathBuf>>,
+    /// By component, configuration and limits.
+    loaded: Mutex<BTreeMap<Kept, Loaded>>,
+}
 
-    let runtime = sandbox(options)?;
-    let cells = runtime.cells(tape(options.tape.as_deref())?);
+/// What makes a loaded plugin another one.
+type Kept = (PathBuf, String, String);
 
-    let mut plugins = BTreeMap::new();
-    let mut pins = BTreeMap::new();
-    for (name, declared) in &workflow.plugins {
-        let path = component_of(&components, &declared.source);
-        let config = Value::Object(declared.config.clone()).to_string();
+/// A plugin, and the bytes it was loaded from.
+#[derive(Clone)]
+struct Loaded {
+    plugin: Arc<Plugin>,
+    bytes: Arc<[u8]>,
+}
+
+impl Workshop {
+    pub(crate) fn new(options: &Options) -> Result<Workshop, Problem> {
+        install_ring();
+        let runtime = sandbox(options)?;
+        let cells = runtime.cells(tape(options.tape.as_deref())?);
+        Ok(Workshop {
+            runtime: Arc::new(runtime),
+            cells,
+            built: Mutex::default(),
+            loaded: Mutex::default(),
+        })
+    }
+
+    /// Components of these sources, built where that has not been done.
+    fn components(&self, sources: &[&Path]) -> Result<BTreeMap<PathBuf, PathBuf>, Problem> {
+        let mut built = self.built.lock().unwrap_or_else(PoisonError::into_inner);
+        let new: Vec<&Path> = sources
+            .iter()
+            .copied()
+            .filter(|source| !built.contains_key(*source))
+            .collect();
+        built.extend(components(&new)?);
+        Ok(built.clone())
+    }
+
+    fn load(&self, path: &Path, limits: Limits, config: &str) -> Result<Loaded, Problem> {
+        let key = (path.to_owned(), config.to_owned(), format!("{limits:?}"));
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = loaded.get(&key) {
+            return Ok(found.clone());
+        }
         let bytes = read_component(path)?;
-        let plugin = load(&runtime, path, &bytes, declared.limits, &config)?;
-        expect_name(name, &plugin.manifest.name, path)?;
-        plugins.insert(name.clone(), plugin);
-        if let Some(keep) = &options.keep {
-            let pinned = Pinned {
-                digest: keep.state.keep(&bytes)?.hex(),
-                config,
-                limits: declared.limits,
-            };
-            pins.insert(name.clone(), pinned);
-        }
-    }
-    for role in &workflow.roles {
-        if let Some(plugin) = plugins.get(&role.named.name) {
-            expect_role(role, plugin.manifest.kind)?;
-        }
+        let plugin = load(&self.runtime, path, &bytes, limits, config)?;
+        let bytes = bytes.into();
+        Ok(loaded
+            .entry(key)
+            .or_insert(Loaded { plugin, bytes })
+            .clone())
     }
 
-    let mut solvers: BTreeMap<PathBuf, Arc<Plugin>> = BTreeMap::new();
-    let mut routes = BTreeMap::new();
-    let mut in_use = Vec::new();
-    for (alias, model) in models {
-        let solver = match plugin_of(model) {
-            None => None,
-            Some(source) => {
-                let path = component_of(&components, source);
-                let plugin = match solvers.get(path) {
-                    Some(plugin) => Arc::clone(plugin),
-                    None => {
-                        let bytes = read_component(path)?;
-                        load(&runtime, path, &bytes, Limits::default(), "{}")?
-                    }
+    /// Builds, loads and connects what one workflow needs.
+    pub(crate) async fn assemble(
+        &self,
+        checked: &Checked,
+        options: &Options,
+    ) -> Result<Assembly, Problem> {
+        let state = options.keep.as_ref().map(|keep| keep.state.dir());
+        let policy = lend(checked, &options.cache, state)?;
+        let workflow = &checked.workflow;
+        let aliases = granted_aliases(checked);
+        let models: BTreeMap<&String, &Model> = checked
+            .host
+            .models
+            .iter()
+            .filter(|(alias, _)| aliases.contains(*alias))
+            .collect();
+
+        let mut sources: Vec<&Path> = workflow
+            .plugins
+            .values()
+            .map(|p| p.source.as_path())
+            .collect();
+        sources.extend(models.values().filter_map(|model| plugin_of(model)));
+        let components = self.components(&sources)?;
+        let cells = self.cells.clone();
+
+        let mut plugins = BTreeMap::new();
+        let mut pins = BTreeMap::new();
+        for (name, declared) in &workflow.plugins {
+            let path = component_of(&components, &declared.source);
+            let config = Value::Object(declared.config.clone()).to_string();
+            let Loaded { plugin, bytes } = self.load(path, declared.limits, &config)?;
+            expect_name(name, &plugin.manifest.name, path)?;
+            plugins.insert(name.clone(), plugin);
+            if let Some(keep) = &options.keep {
+                let pinned = Pinned {
+                    digest: keep.state.keep(&bytes)?.hex(),
+                    config,
+                    limits: declared.limits,
                 };
-                let name = plugin.manifest.name.clone();
-                expect_kind(
-                    &name,
-                    plugin.manifest.kind,
-                    Kind::Model,
-                    "a model's `plugin`",
-                )?;
-                solvers.insert(path.to_owned(), Arc::clone(&plugin));
-                Some(plugin)
+                pins.insert(name.clone(), pinned);
+            }
+        }
+        for role in &workflow.roles {
+            if let Some(plugin) = plugins.get(&role.named.name) {
+                expect_role(role, plugin.manifest.kind)?;
+            }
+        }
+
+        let mut solvers: BTreeMap<PathBuf, Arc<Plugin>> = BTreeMap::new();
+        let mut routes = BTreeMap::new();
+        let mut in_use = Vec::new();
+        for (alias, model) in models {
+            let solver = match plugin_of(model) {
+                None => None,
+                Some(source) => {
+                    let path = component_of(&components, source);
+                    let plugin = self.load(path, Limits::default(), "{}")?.plugin;
+                    let name = plugin.manifest.name.clone();
+                    expect_kind(
+                        &name,
+                        plugin.manifest.kind,
+                        Kind::Model,
+                        "a model's `plugin`",
+                    )?;
+                    solvers.insert(path.to_owned(), Arc::clone(&plugin));
+                    Some(plugin)
+                }
+            };
+            let (provider, info) = provider(alias, model, solver, &cells)?;
+            let route = Route {
+                provider,
+                price: model.price,
+                timeout: model.timeout,
+            };
+            routes.insert(alias.clone(), route);
+            in_use.push(info);
+        }
+
+        let tools = tools(workflow, &plugins, &cells).await?;
+        let broker = Broker::new(policy, routes, tools).map_err(|e| {
+            Problem::new(
+                Exit::Plugin,
+                miette::miette!(help = "name only one of the plugins under `tools`", "{e}"),
+            )
+        })?;
+        let all = plugins
+            .values()
+            .chain(solvers.values())
+            .map(Arc::clone)
+            .collect();
+        let definition = match &options.pinned {
+            Some(definition) => definition.clone(),
+            None => {
+                let tools = workflow.tools.iter().map(|tool| tool.name.clone());
+                let files = options.keep.as_ref().map(|keep| keep.files.clone());
+                Definition::new(
+                    workflow.plan.clone(),
+                    pins,
+                    tools.collect(),
+                    files.unwrap_or_default(),
+                )
             }
         };
-        let (provider, info) = provider(alias, model, solver, &cells)?;
-        let route = Route {
-            provider,
-            price: model.price,
-            timeout: model.timeout,
+        let plan = definition.plan.clone();
+        let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
+            .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
+        let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
+        let engine = match !in_use.is_empty() && in_use.iter().all(simulated) {
+            true => engine.simulated(),
+            false => engine,
         };
-        routes.insert(alias.clone(), route);
-        in_use.push(info);
+        let engine = engine.telling(options.teller.clone());
+        let engine = match &options.keep {
+            None => engine,
+            Some(keep) => engine.durable(Durable {
+                journal: keep.journal.clone(),
+                clock: clock(),
+                definition: definition.text()?.into(),
+            }),
+        };
+        Ok(Assembly {
+            engine: Arc::new(engine),
+            plugins: all,
+            models: in_use,
+            compiled: self.runtime.compiled(),
+            journal: options.keep.as_ref().map(|keep| keep.journal.clone()),
+            runtime: Arc::clone(&self.runtime),
+        })
     }
-
-    let tools = tools(workflow, &plugins, &cells).await?;
-    let broker = Broker::new(policy, routes, tools).map_err(|e| {
-        Problem::new(
-            Exit::Plugin,
-            miette::miette!(help = "name only one of the plugins under `tools`", "{e}"),
-        )
-    })?;
-    let all = plugins
-        .values()
-        .chain(solvers.values())
-        .map(Arc::clone)
-        .collect();
-    let definition = match &options.pinned {
-        Some(definition) => definition.clone(),
-        None => {
-            let tools = workflow.tools.iter().map(|tool| tool.name.clone());
-            let files = options.keep.as_ref().map(|keep| keep.files.clone());
-            Definition::new(
-                workflow.plan.clone(),
-                pins,
-                tools.collect(),
-                files.unwrap_or_default(),
-            )
-        }
-    };
-    let plan = definition.plan.clone();
-    let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
-        .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
-    let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
-    let engine = match !in_use.is_empty() && in_use.iter().all(simulated) {
-        true => engine.simulated(),
-        false => engine,
-    };
-    let engine = engine.telling(options.teller.clone());
-    let engine = match &options.keep {
-        None => engine,
-        Some(keep) => engine.durable(Durable {
-            journal: keep.journal.clone(),
-            clock: clock(),
-            definition: definition.text()?.into(),
-        }),
-    };
-    Ok(Assembly {
-        engine: Arc::new(engine),
-        plugins: all,
-        models: in_use,
-        compiled: runtime.compiled(),
-        journal: options.keep.as_ref().map(|keep| keep.journal.clone()),
-        runtime,
-    })
 }
 
 /// An engine that only replays: no models, no tools, no grants, no network.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use hotcell_runtime::broker::meter::{Meter, Records};
 use hotcell_runtime::broker::recall::{Halt, Known};
 use hotcell_runtime::broker::text;
-use hotcell_runtime::task::{Finding, Verdict};
+use hotcell_runtime::task::{Decision, Finding, Verdict};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -28,6 +28,10 @@ pub struct Attempt {
     pub gates: Vec<(String, String)>,
     /// What the schema and the gates found.
     pub findings: Vec<Finding>,
+    /// What was answered (JSON text), whatever was found about it afterwards. Not
+    /// written out with the report: the journal has it.
+    #[serde(skip)]
+    pub output: Option<String>,
 }
 
 /// A wait before something is tried again, or for a state's timeout.
@@ -73,8 +77,9 @@ pub struct Report {
     pub records: Records,
     /// Wall clock of the whole run, in microseconds.
     pub wall_micros: u64,
-    /// The longest way through the steps, simulated time included: what the run
-    /// would have cost in time with a real provider.
+    /// The longest way through the steps: what the run would have cost in time with
+    /// a real provider. Where all models are simulated it is simulated time alone,
+    /// the same on every machine; the host's own time is `wall_micros`.
     pub latency_micros: u64,
 }
 
@@ -206,12 +211,18 @@ impl Notes {
                     Answer::OffSchema(findings) => ("off-schema".to_owned(), findings.clone()),
                     Answer::Fault(fault) => (fault.code.to_string(), Vec::new()),
                 };
+                let output = match answer {
+                    Answer::Output(output) => Some(output.value.clone()),
+                    Answer::Decision(Decision::Decided(value, _)) => Some(value.clone()),
+                    Answer::Decision(_) | Answer::OffSchema(_) | Answer::Fault(_) => None,
+                };
                 self.attempts.push(Attempt {
                     step: path.to_string(),
                     attempt: *attempt,
                     outcome,
                     gates: Vec::new(),
                     findings,
+                    output,
                 });
             }
             What::Judged {
@@ -315,6 +326,13 @@ impl Notes {
         let place = |it: &Attempt| (begun.get(it.step.as_str()).copied(), it.attempt);
         self.attempts.sort_by_key(place);
         let wall_micros = u64::try_from(wall.as_micros()).unwrap_or(u64::MAX);
+        let records = meter.records();
+        let calls = || records.effects.iter().filter(|it| it.origin.is_some());
+        let simulated = calls().next().is_some() && calls().all(|it| it.simulated_time);
+        let latency_micros = match simulated {
+            true => clock_micros,
+            false => wall_micros.max(clock_micros),
+        };
         Report {
             run: record.run,
             task: record.task,
@@ -324,9 +342,9 @@ impl Notes {
             attempts: self.attempts,
             waits: self.waits,
             audit: self.audit,
-            records: meter.records(),
+            records,
             wall_micros,
-            latency_micros: wall_micros.max(clock_micros),
+            latency_micros,
         }
     }
 }

@@ -226,10 +226,15 @@ impl Scene<'_> {
         }
     }
 
-    /// What a call took: on the wall, and what simulated calls say they took.
+    /// What a call took: on the wall, and what simulated calls say they took. Where
+    /// all models are simulated only that counts: it is the same on every machine,
+    /// and the host's own time is no part of what a model would have taken.
     fn used(&self, call: &Call, started: Instant) -> Used {
         let spent = self.meter.spent(&call.step, call.attempt);
-        let took = started.elapsed().saturating_add(spent.simulated);
+        let took = match self.engine.simulated {
+            true => spent.simulated,
+            false => started.elapsed().saturating_add(spent.simulated),
+        };
         Used {
             micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             cost_micros: spent.cost_micros,
