@@ -13,6 +13,7 @@ use super::host::{ApiKey, Provider};
 use super::*;
 
 mod endpoint;
+mod models;
 mod rounds;
 mod slips;
 mod state_machine;

@@ -12,11 +12,26 @@
 //!
 //! **Order.** Before the provider is asked: context overflow, rate limit,
 //! unavailable, timeout; the first that fires is what happened and the others
-//! did not. After it has answered: hallucination, flip, omission, malformed
-//! JSON, each on what the one before left. Faults of content hit parts that are
-//! JSON and arguments of tool calls; prose passes unharmed, and a fault that
-//! finds nothing to hit is not logged. Usage stays what the provider said: a
-//! spoilt answer is billed like any other.
+//! did not. After it has answered: hallucination, flip and omission, then a wrong
+//! tool, then malformed JSON. Faults of content hit parts that are JSON and calls
+//! of tools; prose passes unharmed, and a fault that finds nothing to hit is not
+//! logged. Usage stays what the provider said: a spoilt answer is billed like any
+//! other.
+//!
+//! **Work.** A rate is how often a model errs in one stage of work. An agent that
+//! does all the work of seven in one answer would meet one draw where they meet
+//! seven, and look better than any of them by construction. So the model can be
+//! told, by the title of the form that was asked for, how many stages an answer
+//! stands for: hallucination, flip and omission are drawn for each, on their own.
+//! The first stage's draws are those the answer has without it. What ails a call
+//! rather than the work (a text that does not parse, a tool that was not offered,
+//! all that keeps the provider from answering) stays one draw. So does a turn
+//! that asks for tools: it is one piece of work, whatever is done in the end.
+//!
+//! **Twins.** To see what a fault did, a run is repeated without it: a fault that
+//! is spared is drawn and takes its place from the others as before, but does not
+//! happen and is not logged. What it kept from happening does: a call that was
+//! not refused is answered, with whatever was drawn for that answer.
 //!
 //! **Time.** Nobody sleeps. Latency is log-normal: with the 50th and the 95th
 //! percentile given, mu = ln p50 and sigma = ln(p95/p50) / 1.6448536…, rounded to
@@ -32,6 +47,7 @@ mod log;
 mod model;
 mod schema;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -50,27 +66,56 @@ pub struct Faulty {
     inner: Arc<dyn LlmProvider>,
     model: FaultModel,
     seed: u64,
+    spared: BTreeMap<String, Vec<Injected>>,
     log: FaultLog,
 }
 
 /// One call, told apart from all others.
 struct Call<'a> {
+    broker: &'a Broker,
     caller: &'a Caller,
     sequence: u32,
+    spared: &'a [Injected],
     log: &'a FaultLog,
 }
 
 impl Call<'_> {
-    fn injected(&self, fault: Fault, tool: Option<String>, pointer: String) {
-        self.log.push(Injected {
+    fn injected(&self, fault: Fault, stage: u32, tool: Option<String>, at: String) -> Injected {
+        Injected {
             task: self.caller.task.clone(),
             step: self.caller.step.clone(),
             attempt: self.caller.attempt,
             sequence: self.sequence,
             fault,
+            stage,
             tool,
-            pointer,
-        });
+            pointer: at,
+        }
+    }
+
+    /// Whether a fault that was drawn does not happen.
+    fn spares(&self, fault: Fault) -> bool {
+        let injected = || self.injected(fault, 0, None, String::new());
+        !self.spared.is_empty() && self.spared.iter().any(|spared| spared.is(&injected()))
+    }
+
+    /// Logs a fault that was drawn and says whether it happens; one that is
+    /// spared does not.
+    fn inject(&self, fault: Fault, stage: u32, tool: Option<String>, pointer: String) -> bool {
+        let injected = self.injected(fault, stage, tool, pointer);
+        let happens = !self.spared.iter().any(|spared| spared.is(&injected));
+        if happens {
+            self.log.push(injected);
+        }
+        happens
+    }
+
+    /// Whether somebody who calls this tool would reach one: it was offered, or
+    /// the plugin may use it all the same.
+    fn offers(&self, request: &Request, tool: &str) -> bool {
+        let mine = self.broker.tools(&self.caller.plugin);
+        let mut offered = request.tools.iter().chain(&mine);
+        offered.any(|spec| spec.name == tool)
     }
 }
 
@@ -86,8 +131,19 @@ impl Faulty {
             inner,
             model,
             seed,
+            spared: BTreeMap::new(),
             log: FaultLog::default(),
         })
+    }
+
+    /// Keeps these faults, as another run's log has them, from happening, each in
+    /// its own task.
+    pub fn sparing(mut self, faults: impl IntoIterator<Item = Injected>) -> Faulty {
+        for fault in faults {
+            let of_task = self.spared.entry(fault.task.clone()).or_default();
+            of_task.push(fault);
+        }
+        self
     }
 
     /// What has been injected so far and will be; the handle stays connected.
@@ -96,9 +152,16 @@ impl Faulty {
     }
 
     /// What keeps the provider from being asked at all.
-    fn refusal(&self, key: &Key, request: &Request) -> Option<(Fault, String, LlmError)> {
+    fn refusal(
+        &self,
+        key: &Key,
+        request: &Request,
+        call: &Call<'_>,
+    ) -> Option<(Fault, String, LlmError)> {
         let model = &self.model;
-        if let Some(pointer) = overflow(request, model.context_items) {
+        if let Some(pointer) = overflow(request, model.context_items)
+            && !call.spares(Fault::ContextOverflow)
+        {
             return Some((Fault::ContextOverflow, pointer, LlmError::ContextTooLong));
         }
         let errors = [
@@ -116,7 +179,7 @@ impl Faulty {
         ];
         errors
             .into_iter()
-            .find(|(fault, rate, _)| key.fires(fault.name(), *rate))
+            .find(|(fault, rate, _)| key.fires(fault.name(), *rate) && !call.spares(*fault))
             .map(|(fault, _, error)| (fault, String::new(), error))
     }
 }
@@ -132,20 +195,25 @@ impl LlmProvider for Faulty {
         // one cell and are started one after another, so until the first await
         // the counter still speaks of this one.
         let sequence = caller.sequence.load(Ordering::Relaxed).saturating_sub(1);
+        let spared = self.spared.get(&caller.task);
         let call = Call {
+            broker,
             caller,
             sequence,
+            spared: spared.map(Vec::as_slice).unwrap_or_default(),
             log: &self.log,
         };
         let key = Key::of_call(self.seed, caller, sequence);
         let mut latency = self.model.latency(&key);
-        let slow = !latency.is_zero() && key.fires(Fault::SlowTail.name(), self.model.slow_tail);
+        let slow = !latency.is_zero()
+            && key.fires(Fault::SlowTail.name(), self.model.slow_tail)
+            && !call.spares(Fault::SlowTail);
         if slow {
             latency = model::times(latency, self.model.slow_tail_factor);
         }
-        let result = match self.refusal(&key, request) {
+        let result = match self.refusal(&key, request, &call) {
             Some((fault, pointer, error)) => {
-                call.injected(fault, None, pointer);
+                call.inject(fault, 0, None, pointer);
                 if fault == Fault::Timeout {
                     let took = Took::Virtual(Duration::MAX);
                     return Answer {
@@ -172,7 +240,7 @@ impl LlmProvider for Faulty {
             }
         };
         if slow {
-            call.injected(Fault::SlowTail, None, String::new());
+            call.inject(Fault::SlowTail, 0, None, String::new());
         }
         Answer {
             result,

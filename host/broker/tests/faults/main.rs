@@ -11,6 +11,8 @@ mod content;
 mod refusals;
 #[path = "../setup/mod.rs"]
 mod setup;
+mod twins;
+mod work;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +40,13 @@ fn json_reply() -> String {
 }
 
 fn asking_for_json() -> Request {
+    form("judgement")
+}
+
+/// The question with a form of this title.
+fn form(title: &str) -> Request {
     let schema = json!({
+        "title": title,
         "type": "object",
         "properties": { "route": { "enum": ["auto", "manager", "finance"] } },
     });

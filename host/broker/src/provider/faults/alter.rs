@@ -253,6 +253,20 @@ fn replace(text: &str, at: usize, bytes: usize, with: &str) -> String {
     format!("{before}{with}{after}")
 }
 
+/// Names that somebody could take for this tool's: another word for its last
+/// part, as `vendor.lookup` for `vendor.find`.
+pub(super) fn like(tool: &str) -> Vec<String> {
+    const WORDS: [&str; 8] = [
+        "find", "lookup", "search", "get", "fetch", "list", "check", "query",
+    ];
+    let (rest, last) = match tool.rfind(['.', '_', '-', '/']) {
+        Some(at) => tool.split_at(at + 1),
+        None => ("", tool),
+    };
+    let others = WORDS.iter().filter(|word| **word != last);
+    others.map(|word| format!("{rest}{word}")).collect()
+}
+
 /// The text cut in its second half or without its last character, so that it
 /// does not parse; none when it would parse all the same, like a number.
 pub(super) fn broken(text: &str, key: &Key) -> Option<String> {

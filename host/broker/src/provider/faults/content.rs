@@ -1,12 +1,16 @@
 //! Faults of content: what an answer says.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::draws::Key;
 use super::{Call, Fault, FaultModel, alter, schema};
 use crate::llm::{Message, Part, Request, ResponseFormat};
 
-/// A part of an answer that is JSON.
+/// A part of an answer that is JSON. What was drawn is collected and put into
+/// the text at the end, so that a fault that is spared changes no other draw and
+/// all places are those of the answer as it came.
 struct Target {
     /// Which part.
     part: usize,
@@ -14,7 +18,14 @@ struct Target {
     schema: Option<Value>,
     /// The tool whose arguments these are.
     tool: Option<String>,
-    changed: bool,
+    /// Places with a value that was drawn to be wrong, spared ones included.
+    /// None is drawn twice: changing a boolean twice would make it right again.
+    hit: BTreeSet<String>,
+    /// Places that were drawn to be missing, spared ones included.
+    gone: BTreeSet<String>,
+    /// What becomes of it.
+    wrong: Vec<(String, Value)>,
+    missing: BTreeSet<String>,
 }
 
 impl Target {
@@ -22,6 +33,24 @@ impl Target {
         self.schema
             .as_ref()
             .and_then(|s| schema::choices(s, pointer))
+    }
+
+    /// The text with what became of it; none when nothing did.
+    fn spoilt(mut self) -> Option<String> {
+        if self.wrong.is_empty() && self.missing.is_empty() {
+            return None;
+        }
+        // From the end, so that taking one out moves none of the others.
+        let members = alter::members(&self.value).into_iter().rev();
+        for (pointer, wrong) in self.wrong {
+            if let Some(place) = self.value.pointer_mut(&pointer) {
+                *place = wrong;
+            }
+        }
+        for pointer in members.filter(|pointer| self.missing.contains(pointer)) {
+            alter::remove(&mut self.value, &pointer);
+        }
+        Some(self.value.to_string())
     }
 }
 
@@ -33,25 +62,44 @@ pub(super) fn spoil(
     key: &Key,
     call: &Call<'_>,
 ) {
-    let mut targets = targets(answer, request);
-    let fires = |fault: Fault, rate| key.fires(fault.name(), rate);
-    let mut hallucinated = None;
-    if fires(Fault::Hallucination, model.hallucination) {
-        hallucinated = hallucinate(&mut targets, key, call);
-    }
-    if fires(Fault::Flip, model.flip) {
-        flip(&mut targets, key, call, hallucinated.as_ref());
-    }
-    if fires(Fault::Omission, model.omission) {
-        omit(&mut targets, key, call);
-    }
-    // What no fault has touched keeps the bytes the model wrote.
-    for target in targets.into_iter().filter(|target| target.changed) {
-        if let Some(text) = answer.content.get_mut(target.part).and_then(text_of) {
-            *text = target.value.to_string();
+    let form = match &request.response_format {
+        ResponseFormat::JsonSchema(schema) => serde_json::from_str(schema).ok(),
+        ResponseFormat::Text | ResponseFormat::JsonObject => None,
+    };
+    let stages = model.stages(form.as_ref());
+    let mut targets = targets(answer, request, form.as_ref());
+    for (stage, key) in (0..stages).map(|stage| (stage, key.of_stage(stage))) {
+        let mut draw = Draw {
+            targets: &mut targets,
+            key,
+            stage,
+            call,
+        };
+        let fires = |key: &Key, fault: Fault, rate| key.fires(fault.name(), model.scaled(rate));
+        if fires(&draw.key, Fault::Hallucination, model.hallucination) {
+            draw.hallucinate();
+        }
+        if fires(&draw.key, Fault::Flip, model.flip) {
+            draw.flip();
+        }
+        if fires(&draw.key, Fault::Omission, model.omission) {
+            draw.omit();
         }
     }
-    if fires(Fault::MalformedJson, model.malformed_json) {
+    // What no fault has touched keeps the bytes the model wrote.
+    for target in targets {
+        let part = answer.content.get_mut(target.part).and_then(text_of);
+        if let (Some(text), Some(spoilt)) = (part, target.spoilt()) {
+            *text = spoilt;
+        }
+    }
+    if key.fires(Fault::WrongTool.name(), model.scaled(model.wrong_tool)) {
+        mistake(answer, request, key, call);
+    }
+    if key.fires(
+        Fault::MalformedJson.name(),
+        model.scaled(model.malformed_json),
+    ) {
         malform(answer, key, call);
     }
 }
@@ -64,15 +112,11 @@ fn text_of(part: &mut Part) -> Option<&mut String> {
     }
 }
 
-fn targets(answer: &Message, request: &Request) -> Vec<Target> {
-    let format = match &request.response_format {
-        ResponseFormat::JsonSchema(schema) => serde_json::from_str(schema).ok(),
-        ResponseFormat::Text | ResponseFormat::JsonObject => None,
-    };
+fn targets(answer: &Message, request: &Request, form: Option<&Value>) -> Vec<Target> {
     let mut targets = Vec::new();
     for (part, content) in answer.content.iter().enumerate() {
         let (text, schema, tool) = match content {
-            Part::Text(text) | Part::Json(text) => (text, format.clone(), None),
+            Part::Text(text) | Part::Json(text) => (text, form.cloned(), None),
             Part::Call(call) => {
                 let tool = request.tools.iter().find(|tool| tool.name == call.name);
                 let schema = tool.and_then(|tool| serde_json::from_str(&tool.input_schema).ok());
@@ -86,65 +130,93 @@ fn targets(answer: &Message, request: &Request) -> Vec<Target> {
                 value,
                 schema,
                 tool,
-                changed: false,
+                hit: BTreeSet::new(),
+                gone: BTreeSet::new(),
+                wrong: Vec::new(),
+                missing: BTreeSet::new(),
             });
         }
     }
     targets
 }
 
-/// Places in all targets, and one of them drawn.
-fn draw(
-    targets: &[Target],
-    key: &Key,
-    name: &str,
-    places: impl Fn(&Target) -> Vec<String>,
-) -> Option<(usize, String)> {
-    let of = |(index, target)| places(target).into_iter().map(move |p| (index, p));
-    let mut all: Vec<(usize, String)> = targets.iter().enumerate().flat_map(of).collect();
-    let drawn = key.below(name, all.len());
-    (drawn < all.len()).then(|| all.swap_remove(drawn))
+/// The draws of one stage.
+struct Draw<'a> {
+    targets: &'a mut [Target],
+    key: Key,
+    stage: u32,
+    call: &'a Call<'a>,
 }
 
-fn hallucinate(targets: &mut [Target], key: &Key, call: &Call<'_>) -> Option<(usize, String)> {
-    let places = |target: &Target| alter::leaves(&target.value);
-    let (index, pointer) = draw(targets, key, "hallucinated place", places)?;
-    let target = targets.get_mut(index)?;
-    let wrong = alter::wrong(
-        target.value.pointer(&pointer)?,
-        target.choices(&pointer),
-        key,
-    );
-    set(target, &pointer, wrong);
-    call.injected(Fault::Hallucination, target.tool.clone(), pointer.clone());
-    Some((index, pointer))
-}
+impl Draw<'_> {
+    /// Places in all targets, and one of them drawn. The stages after the first
+    /// are those of the form: asking for a tool is one piece of work, whatever
+    /// the answer will stand for in the end.
+    fn place(
+        &self,
+        name: &str,
+        places: impl Fn(&Target) -> Vec<String>,
+    ) -> Option<(usize, String)> {
+        let of = |(index, target)| places(target).into_iter().map(move |p| (index, p));
+        let targets = self.targets.iter().enumerate();
+        let targets = targets.filter(|(_, target)| self.stage == 0 || target.tool.is_none());
+        let mut all: Vec<(usize, String)> = targets.flat_map(of).collect();
+        let drawn = self.key.below(name, all.len());
+        (drawn < all.len()).then(|| all.swap_remove(drawn))
+    }
 
-/// Changes a boolean or a listed value. Not the one just hallucinated: changing
-/// a boolean twice would make the answer right again.
-fn flip(
-    targets: &mut [Target],
-    key: &Key,
-    call: &Call<'_>,
-    hallucinated: Option<&(usize, String)>,
-) -> Option<()> {
-    let taken = hallucinated.and_then(|(index, pointer)| {
-        let target: &Target = targets.get(*index)?;
-        Some((target.part, pointer.as_str()))
-    });
-    let places = |target: &Target| {
-        let mut places = alter::leaves(&target.value);
-        places.retain(|place| {
-            Some((target.part, place.as_str())) != taken && flipped(target, place, key).is_some()
-        });
-        places
-    };
-    let (index, pointer) = draw(targets, key, "flipped place", places)?;
-    let target = targets.get_mut(index)?;
-    let value = flipped(target, &pointer, key)?;
-    set(target, &pointer, value);
-    call.injected(Fault::Flip, target.tool.clone(), pointer);
-    Some(())
+    fn hallucinate(&mut self) -> Option<()> {
+        let places = |target: &Target| {
+            let mut places = alter::leaves(&target.value);
+            places.retain(|place| !target.hit.contains(place));
+            places
+        };
+        let (index, pointer) = self.place("hallucinated place", places)?;
+        let target = self.targets.get(index)?;
+        let value = target.value.pointer(&pointer)?;
+        let wrong = alter::wrong(value, target.choices(&pointer), &self.key);
+        self.set(Fault::Hallucination, index, pointer, wrong)
+    }
+
+    /// Changes a boolean or a listed value.
+    fn flip(&mut self) -> Option<()> {
+        let places = |target: &Target| {
+            let mut places = alter::leaves(&target.value);
+            places.retain(|place| {
+                !target.hit.contains(place) && flipped(target, place, &self.key).is_some()
+            });
+            places
+        };
+        let (index, pointer) = self.place("flipped place", places)?;
+        let other = flipped(self.targets.get(index)?, &pointer, &self.key)?;
+        self.set(Fault::Flip, index, pointer, other)
+    }
+
+    fn set(&mut self, fault: Fault, index: usize, pointer: String, value: Value) -> Option<()> {
+        let target = self.targets.get_mut(index)?;
+        target.hit.insert(pointer.clone());
+        let tool = target.tool.clone();
+        if self.call.inject(fault, self.stage, tool, pointer.clone()) {
+            target.wrong.push((pointer, value));
+        }
+        Some(())
+    }
+
+    fn omit(&mut self) -> Option<()> {
+        let places = |target: &Target| {
+            let mut places = alter::members(&target.value);
+            places.retain(|place| !target.gone.iter().any(|gone| within(place, gone)));
+            places
+        };
+        let (index, pointer) = self.place("omitted place", places)?;
+        let target = self.targets.get_mut(index)?;
+        target.gone.insert(pointer.clone());
+        let (fault, tool) = (Fault::Omission, target.tool.clone());
+        if self.call.inject(fault, self.stage, tool, pointer.clone()) {
+            target.missing.insert(pointer);
+        }
+        Some(())
+    }
 }
 
 fn flipped(target: &Target, pointer: &str, key: &Key) -> Option<Value> {
@@ -153,21 +225,33 @@ fn flipped(target: &Target, pointer: &str, key: &Key) -> Option<Value> {
     other.or_else(|| value.as_bool().map(|flag| Value::Bool(!flag)))
 }
 
-fn omit(targets: &mut [Target], key: &Key, call: &Call<'_>) -> Option<()> {
-    let places = |target: &Target| alter::members(&target.value);
-    let (index, pointer) = draw(targets, key, "omitted place", places)?;
-    let target = targets.get_mut(index)?;
-    alter::remove(&mut target.value, &pointer);
-    target.changed = true;
-    call.injected(Fault::Omission, target.tool.clone(), pointer);
-    Some(())
+/// Whether a place is this one or inside of it.
+fn within(place: &str, outer: &str) -> bool {
+    let rest = place.strip_prefix(outer);
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn set(target: &mut Target, pointer: &str, value: Value) {
-    if let Some(place) = target.value.pointer_mut(pointer) {
-        *place = value;
-        target.changed = true;
+/// Replaces the name of one tool that the answer calls.
+fn mistake(answer: &mut Message, request: &Request, key: &Key, call: &Call<'_>) -> Option<()> {
+    let mistaken = |name: &str| {
+        let mut names = alter::like(name);
+        names.retain(|name| !call.offers(request, name));
+        let drawn = key.below("wrong tool", names.len());
+        (drawn < names.len()).then(|| names.swap_remove(drawn))
+    };
+    let parts = answer.content.iter_mut();
+    let mut calls: Vec<(&mut String, String)> = parts
+        .filter_map(|part| match part {
+            Part::Call(tool) => mistaken(&tool.name).map(|wrong| (&mut tool.name, wrong)),
+            Part::Text(_) | Part::Json(_) | Part::CallResult(..) => None,
+        })
+        .collect();
+    let drawn = key.below("mistaken call", calls.len());
+    let (name, wrong) = (drawn < calls.len()).then(|| calls.swap_remove(drawn))?;
+    if call.inject(Fault::WrongTool, 0, Some(name.clone()), String::new()) {
+        *name = wrong;
     }
+    Some(())
 }
 
 /// Breaks one text. Arguments of tool calls are spared: a real endpoint's client
@@ -187,7 +271,8 @@ fn malform(answer: &mut Message, key: &Key, call: &Call<'_>) -> Option<()> {
         .collect();
     let drawn = key.below("broken part", broken.len());
     let (part, text) = (drawn < broken.len()).then(|| broken.swap_remove(drawn))?;
-    *answer.content.get_mut(part).and_then(text_of)? = text;
-    call.injected(Fault::MalformedJson, None, String::new());
+    if call.inject(Fault::MalformedJson, 0, None, String::new()) {
+        *answer.content.get_mut(part).and_then(text_of)? = text;
+    }
     Some(())
 }

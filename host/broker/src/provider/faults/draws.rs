@@ -26,6 +26,11 @@ impl Fields {
         self.0.update(8_u64.to_le_bytes());
         self.0.update(number.to_le_bytes());
     }
+
+    fn key(&mut self, key: &Key) {
+        self.0.update((key.0.len() as u64).to_le_bytes());
+        self.0.update(key.0);
+    }
 }
 
 impl Key {
@@ -79,6 +84,19 @@ impl Key {
         })
     }
 
+    /// The draws of one of the stages of work that an answer stands for. Those of
+    /// the first are the answer's own.
+    pub(super) fn of_stage(&self, stage: u32) -> Key {
+        match stage {
+            0 => Key(self.0),
+            _ => Key::of(|fields| {
+                fields.text("hotcell faults by stage 1");
+                fields.key(self);
+                fields.number(stage.into());
+            }),
+        }
+    }
+
     fn draw(&self, name: &str) -> u64 {
         let hash: [u8; 32] = Sha256::new()
             .chain_update(self.0)
@@ -126,6 +144,12 @@ mod tests {
         assert_eq!(key.draw("hallucination"), 0x6f51_b3b2_f883_55d0);
         assert_eq!(key.draw("timeout"), 0x6297_2222_8455_9075);
         assert_eq!(key.below("timeout", 10), 3);
+        let stages = [0, 1, 2].map(|stage| key.of_stage(stage).draw("hallucination"));
+        let first = 0x6f51_b3b2_f883_55d0;
+        assert_eq!(
+            stages,
+            [first, 0x2d34_5d9c_7bca_e368, 0x31fc_283a_da7f_fac5]
+        );
     }
 
     #[test]

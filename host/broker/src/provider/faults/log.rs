@@ -26,6 +26,8 @@ pub enum Fault {
     Flip,
     /// A field or an element was taken out.
     Omission,
+    /// A tool was called that was not offered.
+    WrongTool,
     /// The text does not parse.
     MalformedJson,
 }
@@ -43,12 +45,14 @@ impl Fault {
             Fault::Hallucination => "hallucination",
             Fault::Flip => "flip",
             Fault::Omission => "omission",
+            Fault::WrongTool => "wrong-tool",
             Fault::MalformedJson => "malformed-json",
         }
     }
 }
 
-/// One injected fault.
+/// One injected fault. Its task, step, attempt, sequence, kind and stage are
+/// those of no other.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Injected {
     /// The record that was being worked on.
@@ -61,45 +65,77 @@ pub struct Injected {
     pub sequence: u32,
     /// What happened.
     pub fault: Fault,
-    /// The tool whose arguments were hit; none when it was the answer itself.
+    /// Which stage of the work that the answer stands for drew it, from 0; 0 for
+    /// what is drawn once for each call.
+    pub stage: u32,
+    /// The tool whose arguments were hit or whose name was replaced; none when it
+    /// was the answer itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
-    /// Where, as a JSON pointer; empty for the whole.
+    /// Where, as a JSON pointer into what the provider gave; empty for the whole.
     pub pointer: String,
+}
+
+impl Injected {
+    /// Whether this is that fault: the same draw, whatever it hit.
+    pub(super) fn is(&self, other: &Injected) -> bool {
+        let of = |it: &Injected| (it.attempt, it.sequence, it.fault, it.stage);
+        of(self) == of(other) && self.step == other.step && self.task == other.task
+    }
 }
 
 /// A handle on the faults a provider injects. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct FaultLog {
-    injected: Arc<Mutex<Vec<Injected>>>,
+    kept: Arc<Mutex<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    by_task: BTreeMap<String, Vec<Injected>>,
+    counts: BTreeMap<Fault, usize>,
 }
 
 impl FaultLog {
-    /// All of them so far, sorted by where they happened and not by when, so
-    /// that equal runs give equal logs.
+    /// All that have not been taken, sorted by where they happened and not by
+    /// when, so that equal runs give equal logs.
     pub fn records(&self) -> Vec<Injected> {
-        let mut records = self.lock().clone();
+        let mut records: Vec<Injected> = self.lock().by_task.values().flatten().cloned().collect();
         records.sort();
         records
     }
 
-    /// How many there were of each kind.
+    /// Those of one task, sorted in the same way.
+    pub fn of(&self, task: &str) -> Vec<Injected> {
+        let mut records = self.lock().by_task.get(task).cloned().unwrap_or_default();
+        records.sort();
+        records
+    }
+
+    /// The same, and forgets them. Whoever works on many tasks takes each when it
+    /// is done, or the log grows with the number of tasks.
+    pub fn take(&self, task: &str) -> Vec<Injected> {
+        let mut records = self.lock().by_task.remove(task).unwrap_or_default();
+        records.sort();
+        records
+    }
+
+    /// How many there were of each kind, taken ones included.
     pub fn counts(&self) -> BTreeMap<Fault, usize> {
-        let mut counts = BTreeMap::new();
-        for injected in self.lock().iter() {
-            *counts.entry(injected.fault).or_default() += 1;
-        }
-        counts
+        self.lock().counts.clone()
     }
 
     pub(super) fn push(&self, injected: Injected) {
-        self.lock().push(injected);
+        let mut kept = self.lock();
+        *kept.counts.entry(injected.fault).or_default() += 1;
+        let of_task = kept.by_task.entry(injected.task.clone()).or_default();
+        of_task.push(injected);
     }
 
     /// A poisoned lock only means that another thread panicked between two
     /// pushes; the records are still whole.
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Injected>> {
-        self.injected.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,6 +154,7 @@ mod tests {
             Fault::Hallucination,
             Fault::Flip,
             Fault::Omission,
+            Fault::WrongTool,
             Fault::MalformedJson,
         ] {
             assert_eq!(serde_json::to_value(fault).unwrap(), fault.name());
@@ -132,6 +169,7 @@ mod tests {
             attempt,
             sequence: 0,
             fault,
+            stage: 0,
             tool: None,
             pointer: String::new(),
         };
@@ -147,5 +185,12 @@ mod tests {
         assert_eq!(backwards.records(), records);
         let counts = [(Fault::Timeout, 2), (Fault::Flip, 1)];
         assert_eq!(forwards.counts(), BTreeMap::from(counts));
+
+        assert_eq!(backwards.of("a"), records[..2]);
+        assert_eq!(backwards.take("a"), records[..2]);
+        assert_eq!(backwards.of("a"), []);
+        assert_eq!(backwards.take("a"), []);
+        assert_eq!(backwards.records(), records[2..]);
+        assert_eq!(backwards.counts(), BTreeMap::from(counts));
     }
 }

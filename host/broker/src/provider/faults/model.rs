@@ -1,14 +1,19 @@
 //! The rates and times of a fault model, and what they may not be.
 
+use std::collections::BTreeMap;
 use std::f64::consts::TAU;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::draws::Key;
 
 /// The 95th percentile of the standard normal distribution.
 const Z95: f64 = 1.644_853_626_951_472_2;
+
+/// The most stages that one answer can stand for.
+const MOST_STAGES: u32 = 64;
 
 /// How often each fault happens. All rates are per call, from 0 to 1; what is
 /// not given does not happen.
@@ -21,6 +26,8 @@ pub struct FaultModel {
     pub flip: f64,
     /// A field or an array's element is missing.
     pub omission: f64,
+    /// A tool is called that was not offered.
+    pub wrong_tool: f64,
     /// The text is cut or loses its last bracket, so that it does not parse.
     pub malformed_json: f64,
     /// The provider is busy.
@@ -42,6 +49,12 @@ pub struct FaultModel {
     /// question about the same task: with probability √`correlation` a call draws
     /// them by the question instead of by the call. The rates stay what they are.
     pub correlation: f64,
+    /// How many stages of work an answer stands for, by the `title` of the JSON
+    /// schema it was asked for: 1 to 64, and 1 for what is not named. Hallucination,
+    /// flip and omission are drawn once for each of them.
+    pub work: BTreeMap<String, u32>,
+    /// The rates of all faults of content are multiplied by this, to at most 1.
+    pub scale: f64,
     /// Half of the answers take no longer than this; 0 for no time at all.
     pub latency_p50_ms: u64,
     /// 95 of 100 answers take no longer than this.
@@ -54,6 +67,7 @@ impl Default for FaultModel {
             hallucination: 0.0,
             flip: 0.0,
             omission: 0.0,
+            wrong_tool: 0.0,
             malformed_json: 0.0,
             rate_limited: 0.0,
             retry_after_ms: 1000,
@@ -63,6 +77,8 @@ impl Default for FaultModel {
             slow_tail_factor: 10.0,
             context_items: 100,
             correlation: 0.0,
+            work: BTreeMap::new(),
+            scale: 1.0,
             latency_p50_ms: 0,
             latency_p95_ms: 0,
         }
@@ -87,6 +103,7 @@ impl FaultModel {
             ("hallucination", self.hallucination),
             ("flip", self.flip),
             ("omission", self.omission),
+            ("wrong_tool", self.wrong_tool),
             ("malformed_json", self.malformed_json),
             ("rate_limited", self.rate_limited),
             ("unavailable", self.unavailable),
@@ -103,6 +120,12 @@ impl FaultModel {
         if !(self.slow_tail_factor >= 1.0 && self.slow_tail_factor.is_finite()) {
             return wrong("slow_tail_factor", "is not a number from 1 upwards");
         }
+        if !(self.scale >= 0.0 && self.scale.is_finite()) {
+            return wrong("scale", "is not a number from 0 upwards");
+        }
+        if !self.work.values().all(|n| (1..=MOST_STAGES).contains(n)) {
+            return wrong("work", "holds a number of stages that is not 1 to 64");
+        }
         if self.latency_p95_ms < self.latency_p50_ms {
             return wrong("latency_p95_ms", "is below `latency_p50_ms`");
         }
@@ -110,6 +133,18 @@ impl FaultModel {
             return wrong("latency_p50_ms", "is 0 although `latency_p95_ms` is not");
         }
         Ok(())
+    }
+
+    /// The rate of a fault of content.
+    pub(super) fn scaled(&self, rate: f64) -> f64 {
+        (rate * self.scale).min(1.0)
+    }
+
+    /// How many stages of work an answer in this form stands for.
+    pub(super) fn stages(&self, form: Option<&Value>) -> u32 {
+        let title = form.and_then(|form| form.get("title")?.as_str());
+        let stages = title.and_then(|title| self.work.get(title));
+        stages.copied().unwrap_or(1)
     }
 
     /// How long a call takes, before the slow tail.
@@ -135,14 +170,16 @@ pub(super) fn times(duration: Duration, factor: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn a_rate_that_is_none_is_refused_by_name() {
         type Set = fn(&mut FaultModel, f64);
-        let set: [(&str, Set); 9] = [
+        let set: [(&str, Set); 10] = [
             ("hallucination", |m, v| m.hallucination = v),
             ("flip", |m, v| m.flip = v),
             ("omission", |m, v| m.omission = v),
+            ("wrong_tool", |m, v| m.wrong_tool = v),
             ("malformed_json", |m, v| m.malformed_json = v),
             ("rate_limited", |m, v| m.rate_limited = v),
             ("unavailable", |m, v| m.unavailable = v),
@@ -191,6 +228,50 @@ mod tests {
             assert_eq!(refused(model(1, 1, factor)), text);
         }
         assert_eq!(model(1, 1, 1.0).check(), Ok(()));
+    }
+
+    #[test]
+    fn a_scale_and_stages_that_cannot_be_are_refused() {
+        let scaled = |scale| FaultModel {
+            scale,
+            ..FaultModel::default()
+        };
+        for scale in [-0.1, f64::NAN, f64::INFINITY] {
+            let error = scaled(scale).check().unwrap_err();
+            assert_eq!(error.to_string(), "`scale` is not a number from 0 upwards");
+        }
+        for (scale, rate) in [(0.0, 0.0), (1.0, 0.3), (2.0, 0.6), (7.0, 1.0)] {
+            assert_eq!(scaled(scale).check(), Ok(()));
+            assert_eq!(scaled(scale).scaled(0.3), rate);
+        }
+        for (stages, good) in [(0, false), (1, true), (64, true), (65, false)] {
+            let work = [("one".to_owned(), 1), ("whole".to_owned(), stages)];
+            let model = FaultModel {
+                work: work.into(),
+                ..FaultModel::default()
+            };
+            let refused = model.check().err();
+            assert_eq!(refused.is_none(), good, "{stages}");
+            assert!(refused.is_none_or(|error| error.field == "work"));
+        }
+    }
+
+    #[test]
+    fn the_title_of_a_form_says_how_much_work_it_stands_for() {
+        let model = FaultModel {
+            work: [("whole".to_owned(), 7)].into(),
+            ..FaultModel::default()
+        };
+        let table = [
+            (None, 1),
+            (Some(json!({ "title": "whole" })), 7),
+            (Some(json!({ "title": "other" })), 1),
+            (Some(json!({ "title": 7 })), 1),
+            (Some(json!({ "properties": { "title": "whole" } })), 1),
+        ];
+        for (form, stages) in table {
+            assert_eq!(model.stages(form.as_ref()), stages, "{form:?}");
+        }
     }
 
     #[test]
