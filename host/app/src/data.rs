@@ -15,6 +15,7 @@ mod written;
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::command::{Exit, Output, Problem};
 use crate::screen;
@@ -63,6 +64,15 @@ pub(crate) struct File {
     pub(crate) text: String,
 }
 
+/// How hard a record is to get right. For choosing and grouping, not for agents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Difficulty {
+    Easy,
+    Medium,
+    Hard,
+}
+
 /// A data set that can be made.
 pub(crate) struct Set {
     /// The word used on the command line.
@@ -74,7 +84,7 @@ pub(crate) struct Set {
 }
 
 /// Every set, in the order they are listed.
-pub(crate) const SETS: [Set; 5] = [
+pub(crate) const SETS: [Set; 7] = [
     Set {
         name: "invoices",
         about: "100 invoices: 15 with an OCR fault, 10 with a missing field, 8 duplicates",
@@ -93,12 +103,24 @@ pub(crate) const SETS: [Set; 5] = [
     Set {
         name: "reconciliations",
         about: "40 reconciliations: 14 match perfectly, 14 need logic, 12 a person",
-        files: |seed| reconciliations::generate(seed).files(),
+        files: |seed| reconciliations::generate(&reconciliations::EXAMPLE, seed).files(),
     },
     Set {
         name: "requests",
         about: "40 purchase requests: 8 fall at validation, 18 go to a manager, 14 to finance",
         files: |seed| requests::generate(seed).files(),
+    },
+    Set {
+        name: "bench-transactions",
+        about: "100 card payments for the benchmark: 10 frauds of three kinds, 20 near ones, \
+                35 decoys",
+        files: |seed| transactions::generate(&transactions::BENCHMARK, seed).files(),
+    },
+    Set {
+        name: "bench-reconciliations",
+        about: "100 reconciliations for the benchmark: 54 match perfectly, 31 need logic, \
+                15 a person",
+        files: |seed| reconciliations::generate(&reconciliations::BENCHMARK, seed).files(),
     },
 ];
 

@@ -1,23 +1,24 @@
-//! Forty reconciliations: what the bank moved, what the ledger booked, and which
+//! Reconciliations: what the bank moved, what the ledger booked, and which
 //! belongs to which.
 //!
-//! Exact counts, not draws:
+//! Exact counts, not draws (`shapes` has those of the benchmark by length as well):
 //!
-//! | sets | challenge | right status |
-//! |---|---|---|
-//! | 8 | nothing | perfect |
-//! | 6 | equal amounts on equal days: the texts decide | perfect |
-//! | 5 | booked 1 to 3 days late, beside a stranger with the same amount | resolvable |
-//! | 5 | booked up to 1.00 off, beside a stranger with that very amount | resolvable |
-//! | 4 | booked twice, beside another payment to the same business | resolvable |
-//! | 3 | a bank transaction that nobody booked | manual |
-//! | 3 | an entry that the bank never saw | manual |
-//! | 3 | a payment and an entry that agree in amount and day and nothing else | manual |
-//! | 3 | booked more than 3 days or 1.00 off | manual |
+//! | example | benchmark | challenge | right status |
+//! |---|---|---|---|
+//! | 8 | 28 | nothing | perfect |
+//! | 6 | 26 | equal amounts on equal days: the texts decide | perfect |
+//! | 5 | 12 | booked 1 to 3 days late, beside a stranger with the same amount | resolvable |
+//! | 5 | 10 | booked up to 1.00 off, beside a stranger with that very amount | resolvable |
+//! | 4 | 9 | booked twice, beside another payment to the same business | resolvable |
+//! | 3 | 4 | a bank transaction that nobody booked | manual |
+//! | 3 | 4 | an entry that the bank never saw | manual |
+//! | 3 | 4 | a payment and an entry that agree in amount and day and nothing else | manual |
+//! | 3 | 3 | booked more than 3 days or 1.00 off | manual |
+//! | 40 | 100 | | |
 //!
 //! What belongs together is what the text of the entry says: it names the
 //! counterparty by its first word at least, and the document's number where the
-//! bank printed one. By amount and day alone 14 sets or more come out wrong. Apart
+//! bank printed one. By amount and day alone 14 sets of the example or more come out wrong. Apart
 //! from the challenges, amounts of a set are far enough from one another that no
 //! two can be taken for the same. The records never say which challenge they hold.
 
@@ -26,26 +27,17 @@ use std::f64::consts::LN_10;
 
 use serde::Serialize;
 
-use super::File;
 use super::draw::{Draw, exp};
 use super::invoices::vendors::VENDORS;
 use super::written::{Cents, day_of_2024, pretty};
+use super::{Difficulty, File};
 
+mod shapes;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
-/// The challenges and how many sets hold each.
-const CHALLENGES: [(Challenge, usize); 9] = [
-    (Challenge::None, 8),
-    (Challenge::Namesake, 6),
-    (Challenge::DateShift, 5),
-    (Challenge::Rounding, 5),
-    (Challenge::Duplicate, 4),
-    (Challenge::Unbooked, 3),
-    (Challenge::Unpaid, 3),
-    (Challenge::Decoy, 3),
-    (Challenge::Outside, 3),
-];
+use shapes::Shape;
+pub(crate) use shapes::{BENCHMARK, EXAMPLE};
 
 /// In cents: apart from the challenges no two amounts of a set are nearer.
 const APART: u64 = 1_200;
@@ -117,6 +109,9 @@ pub(crate) struct Gold {
     /// Sorted by the bank's ids.
     pub(crate) matches: Vec<Match>,
     pub(crate) challenge: Challenge,
+    /// Where the shape says how long it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) difficulty: Option<Difficulty>,
 }
 
 /// The whole set.
@@ -143,30 +138,33 @@ impl ReconciliationSet {
     }
 }
 
-/// The set of a seed.
-pub(crate) fn generate(seed: u64) -> ReconciliationSet {
-    let challenges: Vec<Challenge> = CHALLENGES
+/// The set of this shape and seed.
+pub(crate) fn generate(shape: &Shape, seed: u64) -> ReconciliationSet {
+    let cases: Vec<_> = shape
+        .cases
         .iter()
-        .flat_map(|(challenge, count)| std::iter::repeat_n(*challenge, *count))
+        .flat_map(|(count, challenge, length)| std::iter::repeat_n((*challenge, *length), *count))
         .collect();
     let mut set = ReconciliationSet {
         reconciliations: Vec::new(),
         gold: BTreeMap::new(),
     };
-    let order = Draw::new(seed, "challenges").shuffled(challenges.len());
-    for (number, challenge) in order.into_iter().enumerate() {
-        let Some(challenge) = challenges.get(challenge) else {
+    let prefix = shape.prefix;
+    let order = Draw::new(seed, &format!("{prefix}challenges")).shuffled(cases.len());
+    for (number, case) in order.into_iter().enumerate() {
+        let Some((challenge, difficulty)) = cases.get(case).copied() else {
             continue;
         };
         // A stream of its own: what one set draws never moves another.
         let mut made = Made {
-            draw: Draw::new(seed, &format!("reconciliation {number}")),
+            draw: Draw::new(seed, &format!("{prefix}reconciliation {number}")),
             deals: Vec::new(),
             amounts: Vec::new(),
             documents: BTreeSet::new(),
         };
-        made.fill(*challenge);
-        let (record, gold) = made.write(number + 1, *challenge);
+        made.fill(challenge, difficulty);
+        let (record, gold) = made.write(number + 1, challenge);
+        let gold = Gold { difficulty, ..gold };
         set.gold.insert(record.reconciliation_id.clone(), gold);
         set.reconciliations.push(record);
     }
@@ -201,10 +199,15 @@ struct Made {
 
 impl Made {
     /// Draws the deals of a set.
-    fn fill(&mut self, challenge: Challenge) {
-        let sizes = [(1, 3), (3, 4), (5, 6)];
-        let (least, more) = sizes.get(self.draw.below(3)).copied().unwrap_or((3, 4));
-        let count = least + self.draw.below(more);
+    fn fill(&mut self, challenge: Challenge, difficulty: Option<Difficulty>) {
+        let count = match difficulty {
+            Some(difficulty) => self.length(challenge, difficulty),
+            None => {
+                let sizes = [(1, 3), (3, 4), (5, 6)];
+                let (least, more) = sizes.get(self.draw.below(3)).copied().unwrap_or((3, 4));
+                least + self.draw.below(more)
+            }
+        };
         // Most challenges need two deals.
         let count = match challenge {
             Challenge::None => count,
@@ -220,6 +223,18 @@ impl Made {
         if !matches!(challenge, Challenge::None | Challenge::Namesake) {
             self.delay_some();
         }
+    }
+
+    /// How many deals make a statement of this length: one of them may be unknown
+    /// to the bank.
+    fn length(&mut self, challenge: Challenge, difficulty: Difficulty) -> usize {
+        let (least, most) = difficulty.transactions();
+        let (least, unknown) = match challenge {
+            Challenge::None => (least, 0),
+            Challenge::Unpaid | Challenge::Decoy => (least, 1),
+            _ => (least.max(2), 0),
+        };
+        least + self.draw.below(most - least + 1) + unknown
     }
 
     /// A payment that was booked exactly.
@@ -455,5 +470,6 @@ fn gold(
         discrepancy: Cents(discrepancy),
         matches,
         challenge,
+        difficulty: None,
     }
 }

@@ -32,15 +32,15 @@ use merchants::{COUNTRIES, Merchant, sells_what_is_resold};
 use roles::{Pin, Role, Shape};
 use rules::{Ease, conditions, holds};
 
-pub(crate) use roles::{EVERYDAY, HIGH_VALUE};
+pub(crate) use roles::{BENCHMARK, EVERYDAY, HIGH_VALUE};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// What an agent is given.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Transaction {
-    transaction_id: String,
+    pub(super) transaction_id: String,
     user_id: String,
     home_country: &'static str,
     merchant: &'static str,
@@ -89,7 +89,7 @@ enum Action {
 /// What makes a payment easy or hard. For grouping results, not for agents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Case {
+pub(super) enum Case {
     Ordinary,
     Decoy,
     Near,
@@ -98,19 +98,19 @@ enum Case {
 
 /// The right answer.
 #[derive(Clone, Debug, Serialize)]
-struct Gold {
+pub(super) struct Gold {
     fraud_label: bool,
     fraud_type: Option<Fraud>,
     expected_action: Action,
-    case: Case,
+    pub(super) case: Case,
 }
 
 /// A whole set.
 pub(crate) struct TransactionSet {
     /// Sorted by id.
-    transactions: Vec<Transaction>,
+    pub(super) transactions: Vec<Transaction>,
     /// By transaction id.
-    gold: BTreeMap<String, Gold>,
+    pub(super) gold: BTreeMap<String, Gold>,
 }
 
 impl TransactionSet {
@@ -159,7 +159,7 @@ fn transaction(shape: &Shape, seed: u64, number: usize, role: Role) -> Option<Tr
     let mut draw = Draw::new(seed, &format!("{} {number}", shape.name));
     (0..MOST_DRAWS)
         .map(|_| candidate(shape, &mut draw, number, role))
-        .find(|candidate| is_within(shape, candidate) && plays(role, candidate))
+        .find(|it| is_within(shape, it) && plays(role, it) && is_narrow(shape, role, it))
 }
 
 /// One draw that leans towards the fraud the role aims at, with its pin.
@@ -268,12 +268,23 @@ fn is_within(shape: &Shape, it: &Transaction) -> bool {
         && within(shape.averages, it.user_behavior.avg_transaction_amount)
 }
 
+/// Whether a near payment is as near as the set wants it.
+fn is_narrow(shape: &Shape, role: Role, it: &Transaction) -> bool {
+    let near = role
+        .aim
+        .filter(|_| shape.narrowly && role.case == Case::Near);
+    near.is_none_or(|aim| missed(aim, it) == 1)
+}
+
+/// How many conditions of a fraud are not met.
+fn missed(fraud: Fraud, it: &Transaction) -> usize {
+    let conditions = conditions(fraud, it, Ease::None);
+    conditions.into_iter().filter(|met| !met).count()
+}
+
 /// Whether a payment is what the role says, and nothing besides.
 fn plays(role: Role, it: &Transaction) -> bool {
-    let missed = |fraud| {
-        let conditions = conditions(fraud, it, Ease::None);
-        conditions.into_iter().filter(|met| !met).count()
-    };
+    let missed = |fraud| missed(fraud, it);
     let (fraud, action) = judged(it);
     match role.case {
         Case::Fraud => {

@@ -11,8 +11,9 @@ struct Files {
     gold: BTreeMap<String, Value>,
 }
 
-fn files(seed: u64) -> Files {
-    let [records, gold] = <[File; 2]>::try_from(generate(seed).files()).ok().unwrap();
+fn files(shape: &Shape, seed: u64) -> Files {
+    let files = generate(shape, seed).files();
+    let [records, gold] = <[File; 2]>::try_from(files).ok().unwrap();
     Files {
         records: serde_json::from_str(&records.text).unwrap(),
         gold: serde_json::from_str(&gold.text).unwrap(),
@@ -42,7 +43,7 @@ fn document(text: &str) -> Option<&str> {
 }
 
 /// The published rule: the entry names the counterparty and no other document.
-fn belongs(bank: &Value, entry: &Value) -> bool {
+pub(in crate::data) fn belongs(bank: &Value, entry: &Value) -> bool {
     let name = text(bank, "counterparty").split(' ').next().unwrap();
     let named = text(entry, "text")
         .split(|c: char| !c.is_alphanumeric())
@@ -53,7 +54,7 @@ fn belongs(bank: &Value, entry: &Value) -> bool {
 
 /// The published rules, written a second time and from the visible files alone,
 /// with the judgement of texts left open.
-fn solve(record: &Value, belongs: impl Fn(&Value, &Value) -> bool) -> Value {
+pub(in crate::data) fn solve(record: &Value, belongs: impl Fn(&Value, &Value) -> bool) -> Value {
     let bank = record["bank_transactions"].as_array().unwrap();
     let ledger = record["ledger_entries"].as_array().unwrap();
     let print = |it: &Value| {
@@ -127,78 +128,111 @@ fn joint(files: &Files, answer: impl Fn(&Value) -> Value) -> usize {
 
 #[test]
 fn the_visible_files_decide_every_answer_for_any_seed() {
-    for seed in (0..200).chain([u64::MAX]) {
-        let files = files(seed);
-        assert_eq!(joint(&files, |it| solve(it, belongs)), 40, "seed {seed}");
+    for (shape, count) in [(&EXAMPLE, 40), (&BENCHMARK, 100)] {
+        for seed in (0..200).chain([u64::MAX]) {
+            let files = files(shape, seed);
+            let right = joint(&files, |it| solve(it, belongs));
+            assert_eq!(right, count, "{} seed {seed}", shape.prefix);
+        }
     }
 }
 
 #[test]
 fn amounts_and_days_alone_do_not_decide() {
-    for seed in 0..60 {
-        let files = files(seed);
-        let blind = joint(&files, |it| solve(it, |_, _| true));
-        assert!(blind <= 26, "seed {seed}: {blind}");
+    for (shape, most) in [(&EXAMPLE, 26), (&BENCHMARK, 65)] {
+        for seed in 0..60 {
+            let files = files(shape, seed);
+            let blind = joint(&files, |it| solve(it, |_, _| true));
+            assert!(blind <= most, "{} seed {seed}: {blind}", shape.prefix);
+        }
     }
+}
+
+/// What is most common: the lists in their order, and nothing wrong.
+pub(in crate::data) fn guess(record: &Value) -> Value {
+    let ids = |list: &str, id: &str| -> Vec<Value> {
+        let list = record[list].as_array().unwrap();
+        list.iter().map(|it| it[id].clone()).collect()
+    };
+    let (bank, ledger) = (
+        ids("bank_transactions", "transaction_id"),
+        ids("ledger_entries", "entry_id"),
+    );
+    let pairs = bank.iter().zip(&ledger);
+    let matches: Vec<_> = pairs
+        .map(|(bank_id, ledger_id)| json!({ "bank_id": bank_id, "ledger_id": ledger_id }))
+        .collect();
+    json!({ "status": "perfect_match", "discrepancy": 0.0, "matches": matches })
 }
 
 #[test]
 fn guessing_what_is_most_common_stays_below_60_of_100() {
-    // The best guess at matches is the order of the lists; at the status the most
-    // common one; at the discrepancy that there is none.
-    for seed in 0..60 {
-        let files = files(seed);
-        let guess = |record: &Value| {
-            let ids = |list: &str, id: &str| -> Vec<Value> {
-                let list = record[list].as_array().unwrap();
-                list.iter().map(|it| it[id].clone()).collect()
-            };
-            let (bank, ledger) = (
-                ids("bank_transactions", "transaction_id"),
-                ids("ledger_entries", "entry_id"),
-            );
-            let pairs = bank.iter().zip(&ledger);
-            let matches: Vec<_> = pairs
-                .map(|(bank_id, ledger_id)| json!({ "bank_id": bank_id, "ledger_id": ledger_id }))
-                .collect();
-            json!({ "status": "perfect_match", "discrepancy": 0.0, "matches": matches })
-        };
-        let right = joint(&files, guess);
-        assert!(right < 16, "seed {seed}: {right}");
-        let status = |status: &str| {
-            files
-                .gold
-                .values()
-                .filter(|it| it["status"] == status)
-                .count()
-        };
-        assert_eq!(status("perfect_match"), 14);
-        assert_eq!(status("resolvable_with_logic"), 14);
-        assert_eq!(status("manual_review_required"), 12);
+    let shapes = [(&EXAMPLE, 16, [14, 14, 12]), (&BENCHMARK, 20, [54, 31, 15])];
+    for (shape, most, statuses) in shapes {
+        for seed in 0..60 {
+            let files = files(shape, seed);
+            let right = joint(&files, guess);
+            assert!(right < most, "{} seed {seed}: {right}", shape.prefix);
+            let names = [
+                "perfect_match",
+                "resolvable_with_logic",
+                "manual_review_required",
+            ];
+            let counts = names.map(|name| {
+                let gold = files.gold.values();
+                gold.filter(|it| it["status"] == name).count()
+            });
+            assert_eq!(counts, statuses);
+        }
     }
 }
 
 #[test]
 fn the_counts_are_those_of_the_table() {
-    for seed in 0..60 {
-        let files = files(seed);
-        assert_eq!((files.records.len(), files.gold.len()), (40, 40));
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for gold in files.gold.values() {
-            *counts.entry(text(gold, "challenge")).or_default() += 1;
+    let table = [
+        ("none", 8, 28),
+        ("namesake", 6, 26),
+        ("date_shift", 5, 12),
+        ("rounding", 5, 10),
+        ("duplicate", 4, 9),
+        ("unbooked", 3, 4),
+        ("unpaid", 3, 4),
+        ("decoy", 3, 4),
+        ("outside", 3, 3),
+    ];
+    let example = table.map(|(challenge, count, _)| (challenge, count));
+    let benchmark = table.map(|(challenge, _, count)| (challenge, count));
+    for (shape, all, expected) in [(&EXAMPLE, 40, example), (&BENCHMARK, 100, benchmark)] {
+        for seed in 0..60 {
+            let files = files(shape, seed);
+            assert_eq!((files.records.len(), files.gold.len()), (all, all));
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for gold in files.gold.values() {
+                *counts.entry(text(gold, "challenge")).or_default() += 1;
+            }
+            assert_eq!(counts, expected.into(), "{} seed {seed}", shape.prefix);
         }
-        let expected = BTreeMap::from([
-            ("none", 8),
-            ("namesake", 6),
-            ("date_shift", 5),
-            ("rounding", 5),
-            ("duplicate", 4),
-            ("unbooked", 3),
-            ("unpaid", 3),
-            ("decoy", 3),
-            ("outside", 3),
-        ]);
-        assert_eq!(counts, expected, "seed {seed}");
+    }
+}
+
+#[test]
+fn a_reconciliation_of_the_benchmark_is_as_long_as_it_is_hard() {
+    for seed in 0..60 {
+        let files = files(&BENCHMARK, seed);
+        let mut counts = BTreeMap::new();
+        for record in &files.records {
+            let gold = &files.gold[text(record, "reconciliation_id")];
+            let transactions = record["bank_transactions"].as_array().unwrap().len();
+            let lengths = match text(gold, "difficulty") {
+                "easy" => 1..=3,
+                "medium" => 3..=6,
+                _ => 5..=10,
+            };
+            assert!(lengths.contains(&transactions), "{seed} {record}");
+            *counts.entry(text(gold, "difficulty")).or_default() += 1;
+        }
+        let expected = [("easy", 30), ("medium", 35), ("hard", 35)];
+        assert_eq!(counts, BTreeMap::from(expected), "seed {seed}");
     }
 }
 
@@ -217,7 +251,10 @@ fn a_record_carries_no_answer_at_any_depth() {
         }
     }
     let mut found = BTreeSet::new();
-    files(42).records.iter().for_each(|it| keys(it, &mut found));
+    for shape in [&EXAMPLE, &BENCHMARK] {
+        let records = files(shape, 42).records;
+        records.iter().for_each(|it| keys(it, &mut found));
+    }
     let visible = "account amount bank_transactions counterparty date description entry_id \
                    ledger_entries posting_date reconciliation_id text transaction_id";
     assert_eq!(found.into_iter().collect::<Vec<_>>().join(" "), visible);
@@ -229,7 +266,7 @@ fn ids_and_order_give_nothing_away() {
     // listed in the order of the bank.
     let mut in_order = 0;
     for seed in 0..60 {
-        let files = files(seed);
+        let files = files(&EXAMPLE, seed);
         for record in &files.records {
             let number = text(record, "reconciliation_id")
                 .strip_prefix("REC-")
@@ -255,7 +292,7 @@ fn ids_and_order_give_nothing_away() {
 #[test]
 fn the_committed_files_are_those_of_seed_42() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/03-reconcile");
-    for file in generate(42).files() {
+    for file in generate(&EXAMPLE, 42).files() {
         let committed = std::fs::read_to_string(folder.join(file.name)).unwrap();
         // Not `assert_eq!`: nobody wants to read both files in full.
         assert!(committed == file.text, "{} differs", file.name);

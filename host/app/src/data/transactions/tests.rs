@@ -23,10 +23,11 @@ const DENIED: [&str; 12] = [
 
 const ANSWER: [&str; 3] = ["fraud_label", "fraud_type", "expected_action"];
 
-/// Both sets, and the folders they are committed in.
-const SETS: [(&Shape, usize, &str); 2] = [
-    (&EVERYDAY, 60, "02-fraud"),
-    (&HIGH_VALUE, 40, "05-high-stakes"),
+/// All sets, and the folders some of them are committed in.
+const SETS: [(&Shape, usize, Option<&str>); 3] = [
+    (&EVERYDAY, 60, Some("02-fraud")),
+    (&HIGH_VALUE, 40, Some("05-high-stakes")),
+    (&BENCHMARK, 100, None),
 ];
 
 /// A set as its files say it: what anybody else can see.
@@ -96,7 +97,7 @@ fn signs(it: &Map<String, Value>) -> [(&'static str, Vec<f64>); 3] {
 }
 
 /// The answer by the published rules.
-fn solve(it: &Map<String, Value>) -> Value {
+pub(in crate::data) fn solve(it: &Map<String, Value>) -> Value {
     let signs = signs(it);
     let reaches = |share: f64| {
         let fraud = signs
@@ -137,14 +138,17 @@ fn the_visible_fields_decide_every_answer_for_any_seed() {
 
 #[test]
 fn whoever_guesses_or_looks_at_one_sign_alone_is_often_wrong() {
-    for (shape, count, _) in SETS {
+    // Most payments of the benchmark are to be approved: nine of ten are no fraud, as
+    // in the world, and a fifth of all is near one.
+    let limits = [(60, 65), (60, 65), (71, 70)];
+    for ((shape, count, _), (guessed, one_sign)) in SETS.into_iter().zip(limits) {
         for seed in 0..60 {
             let files = files(shape, seed);
             let approve =
                 json!({ "fraud_label": false, "fraud_type": null, "expected_action": "approve" });
             let most_common = joint(&files, |_| approve.clone());
             assert!(
-                most_common * 100 < count * 60,
+                most_common * 100 < count * guessed,
                 "{} {most_common}",
                 shape.name
             );
@@ -160,7 +164,7 @@ fn whoever_guesses_or_looks_at_one_sign_alone_is_often_wrong() {
                         }
                     });
                     assert!(
-                        right * 100 < count * 65,
+                        right * 100 < count * one_sign,
                         "{} {fraud} {sign}: {right}",
                         shape.name
                     );
@@ -188,6 +192,14 @@ fn the_counts_are_exact_whatever_the_seed() {
             ("fraud synthetic_fraud", 5),
             ("near null", 8),
             ("ordinary null", 6),
+        ],
+        [
+            ("decoy null", 35),
+            ("fraud account_takeover", 3),
+            ("fraud stolen_card", 4),
+            ("fraud synthetic_fraud", 3),
+            ("near null", 20),
+            ("ordinary null", 35),
         ],
     ];
     for ((shape, ..), expected) in SETS.into_iter().zip(expected) {
@@ -258,7 +270,7 @@ fn both_sides_of_every_threshold_are_there() {
 
 #[test]
 fn where_two_frauds_hold_the_first_counts() {
-    for (shape, _, expected) in [(&EVERYDAY, 60, 2), (&HIGH_VALUE, 40, 1)] {
+    for (shape, expected) in [(&EVERYDAY, 2), (&HIGH_VALUE, 1), (&BENCHMARK, 1)] {
         let files = files(shape, 42);
         let both = files.transactions.iter().filter(|it| {
             let signs = signs(it);
@@ -321,13 +333,32 @@ fn frauds_are_spread_over_the_list() {
             half.iter().filter(fraud).count()
         };
         let (first, second) = ids.split_at(count / 2);
-        assert!(frauds(first) > 2 && frauds(second) > 2);
+        let least = (frauds(&ids) / 5).min(3);
+        assert!(frauds(first) >= least && frauds(second) >= least);
+    }
+}
+
+#[test]
+fn a_near_payment_of_the_benchmark_misses_exactly_one_threshold() {
+    for seed in 0..60 {
+        let files = files(&BENCHMARK, seed);
+        for it in &files.transactions {
+            if files.gold[id(it)]["case"] != "near" {
+                continue;
+            }
+            let nearly = signs(it).into_iter().filter(|(_, signs)| {
+                let (all, missed) = (signs.iter(), signs.iter().filter(|sign| **sign < 1.0));
+                all.clone().all(|sign| *sign > 0.9 - 1e-9) && missed.count() == 1
+            });
+            assert_eq!(nearly.count(), 1, "{seed} {it:?}");
+        }
     }
 }
 
 #[test]
 fn the_committed_files_are_those_of_seed_42() {
     for (shape, _, folder) in SETS {
+        let Some(folder) = folder else { continue };
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../../examples")
             .join(folder);
