@@ -7,8 +7,15 @@
 
 pub(crate) mod draw;
 pub(crate) mod invoices;
+#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark's runner asks"))]
+pub(crate) mod leak;
 pub(crate) mod reconciliations;
 pub(crate) mod requests;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the benchmark's runner takes its tasks from it")
+)]
+pub(crate) mod suite;
 pub(crate) mod transactions;
 mod written;
 

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark's runner asks"))]
+pub(crate) mod answer;
+
 /// The right answers by record id. Every one of them has every field.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Gold {

@@ -38,7 +38,7 @@ pub(super) mod vendors;
 use vendors::{VENDORS, misreadings};
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 /// How many invoices there are.
 const COUNT: usize = 100;
@@ -137,6 +137,13 @@ pub(crate) struct InvoiceSet {
     pub(crate) gold: BTreeMap<String, Gold>,
     /// The master list.
     pub(crate) vendors: Vec<&'static str>,
+}
+
+impl Invoice {
+    /// Whether its amount is the last of a route or the first of the next.
+    pub(super) fn is_at_an_edge(&self) -> bool {
+        EDGES.contains(&total(&self.line_items))
+    }
 }
 
 impl InvoiceSet {
