@@ -3,6 +3,7 @@
 //!
 //! A stage's form holds all that later stages need, for they see nothing else.
 
+mod invoice;
 mod transaction;
 
 use hotcell_sdk::Failure;
@@ -57,9 +58,9 @@ impl Stage {
 
     /// What the stage starts from: the stage before it, or the record.
     pub(crate) fn source(self) -> &'static str {
-        let before = Stage::ALL.into_iter().filter(|stage| *stage < self);
+        let mut before = Stage::ALL.into_iter().filter(|stage| *stage < self);
         // Nobody confuses it with the stage: nothing starts from the last one.
-        before.last().map_or("record", Stage::name)
+        before.next_back().map_or("record", Stage::name)
     }
 }
 
@@ -95,7 +96,7 @@ pub(crate) struct Case {
     pub(crate) tools: &'static [&'static str],
 }
 
-pub(crate) static CASES: [&Case; 1] = [&transaction::CASE];
+pub(crate) static CASES: [&Case; 2] = [&transaction::CASE, &invoice::CASE];
 
 /// The case of this name.
 pub(crate) fn named(name: &str) -> Result<&'static Case, Failure> {

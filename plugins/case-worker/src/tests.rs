@@ -1,6 +1,6 @@
-use hotcell_sdk::Finding;
 use hotcell_sdk::llm::Part;
 use hotcell_sdk::testing::{Host, Ran};
+use hotcell_sdk::{Call, Effect, Finding, Function};
 
 use super::*;
 
@@ -17,8 +17,12 @@ fn payment() -> Value {
     })
 }
 
+fn object(value: &Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap()
+}
+
 fn task(kind: &str) -> Task<Map<String, Value>> {
-    let mut task = Task::new("TXN-1", payment().as_object().cloned().unwrap());
+    let mut task = Task::new("TXN-1", object(&payment()));
     task.kind = kind.to_owned();
     task
 }
@@ -119,6 +123,79 @@ fn a_critic_sees_record_and_answer_and_gives_a_number() {
         );
         assert_eq!(value["reason"].as_str().unwrap().chars().count(), REASON);
     }
+}
+
+/// An invoice task, where the ledger answers every question with an error.
+fn invoice(kind: &str, previous: &Value) -> (Host, Task<Map<String, Value>>) {
+    let tool = |name: &str| {
+        let body = |_: Call<Value>| Err::<Value, _>(Failure::invalid_input("nobody is there"));
+        Function::new(name, "Finds.", "{}", body).effect(Effect::ReadOnly)
+    };
+    let host = Host::new()
+        .config(&json!({ "case": "invoice" }))
+        .function(tool("vendor.find"))
+        .function(tool("invoice.find"));
+    let input = json!({ "invoice_id": "INV-1", "vendor": "Acme" });
+    let mut task = Task::new("INV-1", object(&input)).with_previous(previous);
+    task.kind = kind.to_owned();
+    (host, task)
+}
+
+#[test]
+fn a_model_may_use_the_tools_that_its_part_of_the_work_needs() {
+    let record = json!({
+        "is_valid": false, "reason": "ocr_error_detected", "correct_vendor": null,
+        "approval_route": "auto",
+    });
+    let enriched = json!({
+        "invoice_id": "INV-1", "missing": [], "route_cents": 1, "vendor_known": false,
+        "vendor_names": [], "recorded": [],
+    });
+    let critique = json!({ "reason": "It is right.", "accept": true });
+    let vendor = json!({ "misread": true, "correct_vendor": null });
+    let duplicate = json!({ "duplicate": false });
+    let fields = json!({ "missing": [], "route_cents": 1 });
+    let both = &["invoice.find", "vendor.find"][..];
+    for (kind, form, tools) in [
+        ("enrich", &enriched, both),
+        ("ingest..record", &record, both),
+        ("critique", &critique, both),
+        ("vendor", &vendor, &both[1..]),
+        ("duplicate", &duplicate, &both[..1]),
+        ("fields", &fields, &[]),
+        ("decide..record", &record, &[]),
+    ] {
+        let (host, task) = invoice(kind, &record);
+        let host = match tools {
+            [] => host,
+            [first, ..] => host.answer_calls(&[(*first, json!({}))]),
+        };
+        let ran = host.answer_json(form).run(|| CaseWorker::run(task));
+        assert!(ran.result.is_ok(), "{kind}: {:?}", ran.result);
+        let offered = &ran.requests[0].tools;
+        let offered: Vec<_> = offered.iter().map(|spec| &*spec.name).collect();
+        assert_eq!(offered, tools, "{kind}");
+        // What a tool answered, an error too, is in front of the model.
+        let last = format!("{:?}", ran.requests.last().unwrap().messages.last());
+        let told = last.contains("nobody is there");
+        assert_eq!(told, !tools.is_empty(), "{kind}: {last}");
+    }
+}
+
+#[test]
+fn the_manifest_asks_for_the_tools_that_the_cases_need() {
+    let manifest: toml::Table = include_str!("../hotcell.toml").parse().unwrap();
+    let requests = manifest["requests"].as_array().unwrap().iter();
+    let tools = requests.filter(|it| it["capability"].as_str() == Some("tools"));
+    let mut asked: Vec<_> = tools.map(|it| it["resource"].as_str().unwrap()).collect();
+    let aspects = case::CASES.iter().flat_map(|case| &case.aspects);
+    let aspects = aspects.flat_map(|aspect| aspect.tools);
+    let needed = case::CASES.iter().flat_map(|case| case.tools);
+    let mut needed: Vec<_> = needed.chain(aspects).copied().collect();
+    needed.sort_unstable();
+    needed.dedup();
+    asked.sort_unstable();
+    assert_eq!(asked, needed);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! `transaction-plan-from-record`. Several stages at once are the stages one after
 //! the other.
 
+mod invoice;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -35,18 +36,24 @@ pub(crate) enum Step {
 /// What tools have answered, by their names.
 pub(crate) type Answers = BTreeMap<String, Value>;
 
-/// How a kind of case is worked on. The error names what is not usable.
+/// A document: the record, or what a stage answers.
+type Form = Map<String, Value>;
+
+/// The error names what is not usable.
+type Solved<T> = Result<T, &'static str>;
+
+/// How a kind of case is worked on.
 struct Case {
     name: &'static str,
     /// One stage, by its place in [`STAGES`].
-    stage: fn(usize, &Map<String, Value>, &Answers) -> Result<Step, &'static str>,
+    stage: fn(usize, &Form, &Answers) -> Solved<Step>,
     /// What each specialist is given of what was normalised.
-    plan: fn(&Map<String, Value>) -> Result<Value, &'static str>,
+    plan: fn(&Form) -> Solved<Value>,
     /// What a specialist says of what it is given; none if there is no such one.
-    aspect: fn(&str, &Map<String, Value>, &Answers) -> Option<Result<Step, &'static str>>,
+    aspect: fn(&str, &Form, &Answers) -> Option<Solved<Step>>,
 }
 
-static CASES: [Case; 1] = [transaction::CASE];
+static CASES: [Case; 2] = [transaction::CASE, invoice::CASE];
 
 /// Something to be done about a case.
 pub(crate) struct Job<'a> {
@@ -73,11 +80,7 @@ impl Job<'_> {
 
     /// Does it. `blocks` are the objects that the request shows: what the job starts
     /// from, and for a critic the answer. The error says what is not usable.
-    pub(crate) fn solve(
-        &self,
-        blocks: &[Map<String, Value>],
-        answers: &Answers,
-    ) -> Result<Step, &'static str> {
+    pub(crate) fn solve(&self, blocks: &[Form], answers: &Answers) -> Solved<Step> {
         let start = blocks.first().ok_or("data block")?;
         match self.what {
             "plan" => match self.until(2, start, answers)? {
@@ -101,12 +104,7 @@ impl Job<'_> {
     }
 
     /// The stages up to here, one after the other.
-    fn until(
-        &self,
-        end: usize,
-        start: &Map<String, Value>,
-        answers: &Answers,
-    ) -> Result<Step, &'static str> {
+    fn until(&self, end: usize, start: &Form, answers: &Answers) -> Solved<Step> {
         let mut now = start.clone();
         for stage in self.done..end {
             match (self.case.stage)(stage, &now, answers)? {
@@ -119,7 +117,7 @@ impl Job<'_> {
     }
 }
 
-fn critique(answer: &Map<String, Value>, own: &Value) -> Value {
+fn critique(answer: &Form, own: &Value) -> Value {
     let wrong: Vec<&String> = own
         .as_object()
         .into_iter()
@@ -134,18 +132,35 @@ fn critique(answer: &Map<String, Value>, own: &Value) -> Value {
     json!({ "reason": reason, "accept": wrong.is_empty() })
 }
 
-/// A whole number of a form.
-fn whole(form: &Map<String, Value>, name: &'static str) -> Result<i64, &'static str> {
-    form.get(name).and_then(Value::as_i64).ok_or(name)
+/// A plan: for each specialist the fields that are its own.
+fn given(normalised: &Form, specialists: &[(&str, &[&'static str])]) -> Solved<Value> {
+    let mut given = Map::new();
+    for (specialist, fields) in specialists {
+        let field = |name: &&'static str| {
+            let value = normalised.get(*name).ok_or(*name)?;
+            Ok(((*name).to_owned(), value.clone()))
+        };
+        let own = fields.iter().map(field).collect::<Result<_, _>>()?;
+        given.insert((*specialist).to_owned(), Value::Object(own));
+    }
+    Ok(json!({ "given": given }))
+}
+
+/// A whole number of a form. One that is too large is the largest: it is none the
+/// less a number.
+fn whole(form: &Form, name: &'static str) -> Solved<i64> {
+    let number = form.get(name).ok_or(name)?;
+    let too_large = number.is_u64().then_some(i64::MAX);
+    number.as_i64().or(too_large).ok_or(name)
 }
 
 /// A text of a form.
-fn text<'a>(form: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, &'static str> {
+fn text<'a>(form: &'a Form, name: &'static str) -> Solved<&'a str> {
     form.get(name).and_then(Value::as_str).ok_or(name)
 }
 
 /// A yes or no of a form.
-fn flag(form: &Map<String, Value>, name: &'static str) -> Result<bool, &'static str> {
+fn flag(form: &Form, name: &'static str) -> Solved<bool> {
     form.get(name).and_then(Value::as_bool).ok_or(name)
 }
 

@@ -46,7 +46,8 @@ pub(crate) fn objects(request: &Request) -> Vec<Map<String, Value>> {
         .unwrap_or_default()
 }
 
-/// The last answer of each tool, by the tool's name.
+/// The last answer of each tool, by the tool's name. One that is no JSON counts as
+/// a text: it was answered, and asking again would not help.
 pub(crate) fn tool_answers(request: &Request) -> BTreeMap<String, Value> {
     let mut names = BTreeMap::new();
     let mut answers = BTreeMap::new();
@@ -56,8 +57,9 @@ pub(crate) fn tool_answers(request: &Request) -> BTreeMap<String, Value> {
                 names.insert(&call.id, &call.name);
             }
             Part::CallResult { id, content } => {
-                if let (Some(name), Ok(answer)) = (names.get(id), content.parse()) {
-                    answers.insert((*name).clone(), answer);
+                if let Some(name) = names.get(id) {
+                    let text = |_| Value::String(content.clone());
+                    answers.insert((*name).clone(), content.parse().unwrap_or_else(text));
                 }
             }
             Part::Text(_) | Part::Json(_) => {}
@@ -191,11 +193,11 @@ mod tests {
         let request = Request::new("m")
             .message(Message {
                 role: Role::Assistant,
-                content: vec![call("1", "a"), call("2", "b")],
+                content: vec![call("1", "a"), call("2", "b"), call("4", "c")],
             })
             .message(Message {
                 role: Role::Tool,
-                content: vec![result("2", "22"), result("1", "11")],
+                content: vec![result("2", "22"), result("1", "11"), result("4", "gone")],
             })
             .message(Message {
                 role: Role::Assistant,
@@ -206,7 +208,8 @@ mod tests {
                 content: vec![result("3", "33"), result("9", "99")],
             });
         let answers = tool_answers(&request);
-        let expected = [("a".to_owned(), json!(33)), ("b".to_owned(), json!(22))];
+        let expected = [("a", json!(33)), ("b", json!(22)), ("c", json!("gone"))];
+        let expected = expected.map(|(name, answer)| (name.to_owned(), answer));
         assert_eq!(answers, BTreeMap::from(expected));
     }
 }

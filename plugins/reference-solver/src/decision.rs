@@ -117,7 +117,8 @@ fn decide(
     })
 }
 
-fn route(cents: i64) -> &'static str {
+/// Who has to approve so many cents.
+pub(crate) fn route(cents: i64) -> &'static str {
     match cents {
         ..MANAGER_FROM => "auto",
         MANAGER_FROM..=MANAGER_UP_TO => "manager",
@@ -127,7 +128,7 @@ fn route(cents: i64) -> &'static str {
 
 /// Ids in the order they were given out: by year, then by number. An id of
 /// another form comes after all of them, by its text.
-fn rank(id: &str) -> (u64, u64, &str) {
+pub(crate) fn rank(id: &str) -> (u64, u64, &str) {
     let parts = id
         .strip_prefix("INV-")
         .and_then(|rest| rest.split_once('-'));

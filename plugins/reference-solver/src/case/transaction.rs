@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Answers, Case, Step, flag, text, whole};
+use super::{Answers, Case, Form, Solved, Step, flag, given, text, whole};
 use crate::fraud::hour;
 use crate::invoice::cents;
 
@@ -28,7 +28,7 @@ const FRAUDS: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn stage(stage: usize, from: &Map<String, Value>, _: &Answers) -> Result<Step, &'static str> {
+fn stage(stage: usize, from: &Form, _: &Answers) -> Solved<Step> {
     Ok(Step::Done(match stage {
         0 => ingest(from)?,
         1 => normalise(from)?,
@@ -40,12 +40,12 @@ fn stage(stage: usize, from: &Map<String, Value>, _: &Answers) -> Result<Step, &
     }))
 }
 
-fn ingest(payment: &Map<String, Value>) -> Result<Value, &'static str> {
-    let of = |names: &[&'static str], from: &Map<String, Value>, to: &mut Map<String, Value>| {
+fn ingest(payment: &Form) -> Solved<Value> {
+    let of = |names: &[&'static str], from: &Form, to: &mut Form| {
         for name in names {
             to.insert((*name).to_owned(), from.get(*name).ok_or(*name)?.clone());
         }
-        Ok::<(), &'static str>(())
+        Solved::Ok(())
     };
     let mut fields = Map::new();
     let own = [
@@ -67,7 +67,7 @@ fn ingest(payment: &Map<String, Value>) -> Result<Value, &'static str> {
     Ok(Value::Object(fields))
 }
 
-fn normalise(payment: &Map<String, Value>) -> Result<Value, &'static str> {
+fn normalise(payment: &Form) -> Solved<Value> {
     let money = |name| payment.get(name).and_then(cents).ok_or(name);
     Ok(json!({
         "transaction_id": text(payment, "transaction_id")?,
@@ -83,7 +83,7 @@ fn normalise(payment: &Map<String, Value>) -> Result<Value, &'static str> {
 }
 
 /// How many averages the amount is, in hundredths, cut.
-fn hundredths(normalised: &Map<String, Value>) -> Result<i64, &'static str> {
+fn hundredths(normalised: &Form) -> Solved<i64> {
     let (amount, average) = (
         whole(normalised, "amount_cents")?,
         whole(normalised, "average_cents")?,
@@ -95,7 +95,7 @@ fn hundredths(normalised: &Map<String, Value>) -> Result<i64, &'static str> {
         .unwrap_or(i64::from(u32::MAX)))
 }
 
-fn extract(normalised: &Map<String, Value>) -> Result<Value, &'static str> {
+fn extract(normalised: &Form) -> Solved<Value> {
     Ok(json!({
         "transaction_id": text(normalised, "transaction_id")?,
         "transaction_count_24h": whole(normalised, "transaction_count_24h")?,
@@ -129,7 +129,7 @@ fn young(age: i64) -> &'static str {
     }
 }
 
-fn enrich(extract: &Map<String, Value>) -> Result<Value, &'static str> {
+fn enrich(extract: &Form) -> Solved<Value> {
     let averages = extract.get("amount_in_averages").and_then(cents);
     let averages = averages.ok_or("amount_in_averages")?;
     let age = whole(extract, "account_age_days")?;
@@ -158,7 +158,7 @@ fn distance<'a>(marks: impl Iterator<Item = &'a str> + Clone) -> &'static str {
     }
 }
 
-fn check(enriched: &Map<String, Value>) -> Result<Value, &'static str> {
+fn check(enriched: &Form) -> Solved<Value> {
     let marks = enriched
         .get("conditions")
         .and_then(Value::as_object)
@@ -174,7 +174,7 @@ fn check(enriched: &Map<String, Value>) -> Result<Value, &'static str> {
     Ok(json!({ "frauds": frauds }))
 }
 
-fn decide(checked: &Map<String, Value>) -> Result<Value, &'static str> {
+fn decide(checked: &Form) -> Solved<Value> {
     let frauds = checked
         .get("frauds")
         .and_then(Value::as_object)
@@ -197,7 +197,7 @@ fn decide(checked: &Map<String, Value>) -> Result<Value, &'static str> {
     }))
 }
 
-fn record(decided: &Map<String, Value>) -> Result<Value, &'static str> {
+fn record(decided: &Form) -> Solved<Value> {
     let field = |name: &'static str| decided.get(name).ok_or(name);
     Ok(json!({
         "fraud_label": field("fraud_label")?,
@@ -228,26 +228,11 @@ const GIVEN: [(&str, &[&str]); 3] = [
     ),
 ];
 
-fn plan(normalised: &Map<String, Value>) -> Result<Value, &'static str> {
-    let mut given = Map::new();
-    for (specialist, fields) in GIVEN {
-        let mut own = Map::new();
-        for name in fields {
-            own.insert(
-                (*name).to_owned(),
-                normalised.get(*name).ok_or(*name)?.clone(),
-            );
-        }
-        given.insert(specialist.to_owned(), Value::Object(own));
-    }
-    Ok(json!({ "given": given }))
+fn plan(normalised: &Form) -> Solved<Value> {
+    given(normalised, &GIVEN)
 }
 
-fn aspect(
-    name: &str,
-    given: &Map<String, Value>,
-    _: &Answers,
-) -> Option<Result<Step, &'static str>> {
+fn aspect(name: &str, given: &Form, _: &Answers) -> Option<Solved<Step>> {
     let marks = match name {
         "stolen_card" => stolen_card(given),
         "account_takeover" => account_takeover(given),
@@ -260,14 +245,14 @@ fn aspect(
     }))
 }
 
-type Marks = Result<Vec<&'static str>, &'static str>;
+type Marks = Solved<Vec<&'static str>>;
 
-fn stolen_card(given: &Map<String, Value>) -> Marks {
+fn stolen_card(given: &Form) -> Marks {
     let count = whole(given, "transaction_count_24h")?;
     Ok(vec![above(count, 12), above(hundredths(given)?, 500)])
 }
 
-fn account_takeover(given: &Map<String, Value>) -> Marks {
+fn account_takeover(given: &Form) -> Marks {
     Ok(vec![
         above(whole(given, "account_age_days")?, 365),
         above(hundredths(given)?, 2_000),
@@ -276,7 +261,7 @@ fn account_takeover(given: &Map<String, Value>) -> Marks {
     ])
 }
 
-fn synthetic_fraud(given: &Map<String, Value>) -> Marks {
+fn synthetic_fraud(given: &Form) -> Marks {
     Ok(vec![
         young(whole(given, "account_age_days")?),
         above(whole(given, "amount_cents")?, 500_000),
