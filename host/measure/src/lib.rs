@@ -10,6 +10,7 @@
 //! not measured is absent, not zero, and an interval needs two tasks at least.
 
 pub mod findings;
+pub mod stats;
 pub mod trial;
 
 pub use findings::Findings;
