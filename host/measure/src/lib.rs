@@ -9,7 +9,10 @@
 //! It refuses a study that contradicts itself. It never fills a gap: what was
 //! not measured is absent, not zero, and an interval needs two tasks at least.
 
+pub mod cost;
 pub mod findings;
+pub mod matching;
+pub mod propagation;
 pub mod stats;
 pub mod trial;
 
