@@ -90,10 +90,11 @@ impl Broker {
         let limit = route
             .timeout
             .min(caller.deadline.saturating_duration_since(effect.started));
+        let asking = caller.asking(sequence);
         let answer = tokio::select! {
             biased;
             () = caller.cancel.cancelled() => None,
-            answer = ask(tokio::time::timeout(limit, route.provider.complete(self, caller, &request))) =>
+            answer = ask(tokio::time::timeout(limit, route.provider.complete(self, &asking, &request))) =>
                 Some(answer.unwrap_or_else(|_| llm::Answer::wall(Err(LlmError::Timeout)))),
         };
         let Some(answer) = answer else {

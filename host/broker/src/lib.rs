@@ -126,6 +126,21 @@ impl Caller {
         }
     }
 
+    /// The caller that a provider is handed: of several calls made at once each
+    /// knows its own number, however far the attempt's counter is by then.
+    fn asking(&self, sequence: u32) -> Caller {
+        Caller {
+            sequence: Arc::new(AtomicU32::new(sequence.saturating_add(1))),
+            ..self.clone()
+        }
+    }
+
+    /// The number of the call that a provider is asked for; the same as the
+    /// effect's.
+    pub fn number(&self) -> u32 {
+        self.sequence.load(Ordering::Relaxed).saturating_sub(1)
+    }
+
     /// Whether the attempt asked for more than [`EFFECTS`]. What it asks from
     /// there on is refused; whoever runs the attempt should end it.
     pub fn asked_too_much(&self) -> bool {

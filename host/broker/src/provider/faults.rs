@@ -49,7 +49,6 @@ mod schema;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -191,10 +190,7 @@ impl LlmProvider for Faulty {
     }
 
     async fn complete(&self, broker: &Broker, caller: &Caller, request: &Request) -> Answer {
-        // The broker has counted this call already. An attempt's calls come from
-        // one cell and are started one after another, so until the first await
-        // the counter still speaks of this one.
-        let sequence = caller.sequence.load(Ordering::Relaxed).saturating_sub(1);
+        let sequence = caller.number();
         let spared = self.spared.get(&caller.task);
         let call = Call {
             broker,

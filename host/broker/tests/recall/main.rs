@@ -13,13 +13,16 @@ mod doubt;
 mod records;
 mod requests;
 #[path = "../setup/mod.rs"]
-#[expect(dead_code, reason = "brokers are made here in another way")]
 mod setup;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hotcell_broker::llm::{LlmError, Origin, Part, Request, Role};
+use hotcell_broker::provider::faults::{FaultModel, Faulty};
+use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::recall::{AttemptLog, Halt, INTENT, Known, REFUSED, RESULT, Recalled};
 use hotcell_broker::store::journal::Record;
 use hotcell_broker::tool::{EffectKind, ToolError};
@@ -27,7 +30,7 @@ use hotcell_broker::{Broker, Caller, Denial};
 use serde_json::{Value, json};
 
 use desk::{Desk, World, broker, call, live, make, nobody, open, ordinary, whole, with};
-use setup::{caller, question};
+use setup::{Setup, caller, question};
 
 /// Everything that can happen to a call, alone and together with others.
 async fn play(broker: &Broker, caller: &Caller) -> Vec<Value> {
@@ -71,6 +74,29 @@ mod erased {
             serde_json::to_value(self).unwrap()
         }
     }
+}
+
+#[tokio::test]
+async fn a_simulated_model_errs_alike_with_a_journal_and_without() {
+    let desk = Desk::new();
+    let run = desk.begin();
+    let mut told = Vec::new();
+    for caller in [caller(), live(&run, Known::default())] {
+        let script = Scripted::from_jsonl(r#"{"reply":{"json":{"a":1,"b":22,"c":333}}}"#).unwrap();
+        let model = FaultModel {
+            hallucination: 0.8,
+            ..FaultModel::default()
+        };
+        let faulty = Faulty::new(Arc::new(script), model, 1).unwrap();
+        let log = faulty.log();
+        let setup = Setup::new(Arc::new(faulty), Duration::from_secs(60));
+        let requests = vec![question("x"); 20];
+        let answers = setup.broker.complete_all(&caller, requests).await;
+        told.push((answers, log.records()));
+    }
+    assert_eq!(told[0], told[1]);
+    let numbers: BTreeSet<_> = told[0].1.iter().map(|fault| fault.sequence).collect();
+    assert!(numbers.len() > 10, "{numbers:?}");
 }
 
 /// How often somebody is asked in [`play`].
