@@ -2,6 +2,7 @@
 //! model plugin is the runtime's, because running a component is.
 
 pub mod calendar;
+pub mod capped;
 mod estimate;
 pub mod faults;
 pub mod openai;
