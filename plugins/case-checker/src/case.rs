@@ -1,5 +1,6 @@
 //! What is checked, by case and stage.
 
+mod invoice;
 mod transaction;
 
 use hotcell_sdk::{Failure, Finding};
@@ -10,7 +11,10 @@ use crate::Findings;
 /// What is wrong with a stage's answer, given the record.
 type Check = fn(&str, &Map<String, Value>, &Map<String, Value>) -> Findings;
 
-const CASES: [(&str, Check); 1] = [("transaction", transaction::check)];
+const CASES: [(&str, Check); 2] = [
+    ("transaction", transaction::check),
+    ("invoice", invoice::check),
+];
 
 /// The checks of the case of this name.
 pub(crate) fn named(name: &str) -> Result<Check, Failure> {

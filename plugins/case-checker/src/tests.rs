@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::*;
 
+mod invoice;
+
 fn judged(case: &str, kind: &str, record: &Value, answer: &Value) -> Result<Verdict, Failure> {
     let object = |value: &Value| value.as_object().cloned().unwrap();
     let mut task = Task::new("T-1", object(record));
