@@ -20,6 +20,7 @@ mod step;
 
 use clap::{Args, Subcommand};
 
+use crate::agentarch::{AgentarchArgs, agentarch};
 use crate::command::{Exit, Output, Problem};
 
 #[derive(Args)]
@@ -30,6 +31,9 @@ pub(crate) struct BenchArgs {
 
 #[derive(Subcommand)]
 enum What {
+    /// Five patterns and a single agent on 300 tasks: success, errors that spread,
+    /// latency, cost, with honest statistics
+    Agentarch(AgentarchArgs),
     /// One step of the sequential engine, against a call on a live instance
     Step(step::StepArgs),
     /// Computing natively and in a cell, with each meter on and off
@@ -54,6 +58,7 @@ enum What {
 
 pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
     match &args.what {
+        What::Agentarch(args) => agentarch(args, output),
         What::Step(args) => sheet::print(&step::step(args)?, output),
         What::Compute(args) => sheet::print(&compute::compute(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),

@@ -11,10 +11,6 @@ pub(crate) mod invoices;
 pub(crate) mod leak;
 pub(crate) mod reconciliations;
 pub(crate) mod requests;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the benchmark's runner takes its tasks from it")
-)]
 pub(crate) mod suite;
 pub(crate) mod transactions;
 mod written;

@@ -83,6 +83,7 @@ async fn go(
         pinned: Some(definition),
         tape: None,
         teller,
+        bench: None,
     };
     let assembly = wire::assemble(&checked, &options).await?;
     screen::note(&format!(

@@ -1,5 +1,6 @@
 //! The command line of Hotcell: parse, do, exit.
 
+mod agentarch;
 mod bench;
 mod build;
 mod cancel;

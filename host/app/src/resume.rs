@@ -244,6 +244,7 @@ async fn go_on(
         pinned: Some(definition.clone()),
         tape: None,
         teller,
+        bench: None,
     };
     let assembly = wire::assemble(&checked, &options).await?;
     let open: Vec<Job> = runs

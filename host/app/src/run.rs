@@ -147,6 +147,7 @@ async fn go(
         pinned: None,
         tape: args.tape.clone(),
         teller,
+        bench: None,
     };
     let assembly = wire::assemble(checked, &options).await?;
     screen::detail(&format!("compiled {} components", assembly.compiled));

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark's runner asks"))]
 pub(crate) mod answer;
 
 /// The right answers by record id. Every one of them has every field.

@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
-use hotcell_broker::provider::faults::{FaultLog, Faulty};
+use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
 use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
@@ -30,6 +30,7 @@ use hotcell_workflow::engine::{self, Durable, Engine};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use crate::agentarch::observer::Observer;
 use crate::build;
 use crate::command::{Exit, Problem, WorkflowArgs};
 use crate::definition::{Definition, FilesUsed, Pinned};
@@ -87,6 +88,7 @@ pub(crate) struct ModelInUse {
 }
 
 /// What the operator chose for this run.
+#[derive(Default)]
 pub(crate) struct Options {
     /// Runs at once.
     pub(crate) concurrency: usize,
@@ -100,6 +102,16 @@ pub(crate) struct Options {
     pub(crate) tape: Option<PathBuf>,
     /// Who is told what runs do.
     pub(crate) teller: Teller,
+    /// What a benchmark does to the models.
+    pub(crate) bench: Option<Bench>,
+}
+
+/// What a benchmark does to the models.
+pub(crate) struct Bench {
+    /// Faults that do not happen although they are drawn.
+    pub(crate) spared: Vec<Injected>,
+    /// Who looks at what models ask tools for.
+    pub(crate) observer: Observer,
 }
 
 /// Where runs are kept.
@@ -245,7 +257,7 @@ impl Workshop {
                     Some(plugin)
                 }
             };
-            let (provider, info) = provider(alias, model, solver, &cells)?;
+            let (provider, info) = provider(alias, model, solver, &cells, options.bench.as_ref())?;
             let route = Route {
                 provider,
                 price: model.price,
@@ -317,10 +329,7 @@ pub(crate) fn assemble_offline(
     let options = Options {
         concurrency: 1,
         cache: cache.to_owned(),
-        keep: None,
-        pinned: None,
-        tape: None,
-        teller: Teller::default(),
+        ..Options::default()
     };
     let runtime = sandbox(&options)?;
     let mut plugins = BTreeMap::new();
@@ -525,6 +534,7 @@ fn provider(
     model: &Model,
     solver: Option<Arc<Plugin>>,
     cells: &Cells,
+    bench: Option<&Bench>,
 ) -> Result<(Arc<dyn LlmProvider>, ModelInUse), Problem> {
     let solved_by = solver
         .as_ref()
@@ -543,6 +553,10 @@ fn provider(
         ) => {
             let faulty = Faulty::new(Arc::new(plugin), rates.clone(), *seed)
                 .map_err(|e| unusable(alias, &e.to_string(), "see `faults` in the host file"))?;
+            let spared = bench
+                .into_iter()
+                .flat_map(|bench| bench.spared.iter().cloned());
+            let faulty = faulty.sparing(spared);
             faults = Some(faulty.log());
             (
                 Arc::new(faulty),
@@ -556,6 +570,10 @@ fn provider(
             .ok_or_else(|| Problem::failed("a model's plugin was not loaded"))?,
     };
     let origin = provider.origin();
+    let provider = match bench {
+        Some(bench) => bench.observer.around(provider),
+        None => provider,
+    };
     Ok((
         provider,
         ModelInUse {

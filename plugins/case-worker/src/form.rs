@@ -12,31 +12,46 @@ use serde_json::{Map, Value};
 
 /// A form.
 #[derive(Clone, Debug)]
-pub(crate) struct Form(Map<String, Value>);
+pub(crate) struct Form {
+    schema: Map<String, Value>,
+    /// Whether answers are held against it.
+    binding: bool,
+}
 
 impl Form {
     /// Reads one of this plugin's own forms.
     pub(crate) fn read(text: &str) -> Result<Form, Failure> {
         let form = serde_json::from_str(text);
-        form.map(Form)
-            .map_err(|error| Failure::permanent(format!("a form is broken: {error}")))
+        form.map(|schema| Form {
+            schema,
+            binding: true,
+        })
+        .map_err(|error| Failure::permanent(format!("a form is broken: {error}")))
     }
 
     /// The same form under this title.
     pub(crate) fn titled(mut self, title: &str) -> Form {
-        self.0.insert("title".to_owned(), title.into());
+        self.schema.insert("title".to_owned(), title.into());
         self
+    }
+
+    /// The same form, held against answers or not.
+    pub(crate) fn binding(self, binding: bool) -> Form {
+        Form { binding, ..self }
     }
 
     /// What is wrong with an answer first, in words for the model.
     pub(crate) fn check(&self, value: &Value) -> Result<(), String> {
-        fits(&self.0, value, "")
+        match self.binding {
+            true => fits(&self.schema, value, ""),
+            false => Ok(()),
+        }
     }
 }
 
 impl fmt::Display for Form {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match serde_json::to_string(&self.0) {
+        match serde_json::to_string(&self.schema) {
             Ok(text) => to.write_str(&text),
             Err(_) => Err(fmt::Error),
         }

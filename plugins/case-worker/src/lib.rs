@@ -34,6 +34,13 @@ struct CaseWorker;
 #[derive(Deserialize)]
 struct Config {
     case: String,
+    /// Whether answers are held against their form.
+    #[serde(default = "yes")]
+    forms: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Agent for CaseWorker {
@@ -52,7 +59,8 @@ impl Agent for CaseWorker {
                 let rules = case.rules(first, last);
                 let form = case
                     .form(last)?
-                    .titled(&case.title(last.name(), first.source()));
+                    .titled(&case.title(last.name(), first.source()))
+                    .binding(config.forms);
                 let tools = case.tools(first, last);
                 fill(case, &rules, &task, prompt, &form, tools).map(Answer::new)
             }
@@ -62,7 +70,9 @@ impl Agent for CaseWorker {
                     case.rules(Stage::Ingest, Stage::Normalise),
                     case.plan.rules
                 );
-                let form = Form::read(case.plan.form)?.titled(&case.title("plan", "record"));
+                let form = Form::read(case.plan.form)?
+                    .titled(&case.title("plan", "record"))
+                    .binding(config.forms);
                 let prompt = Prompt::new().data("record", &task.input);
                 let plan = fill(case, &rules, &task, prompt, &form, &[])?;
                 let subtasks = subtasks(&plan);
@@ -70,7 +80,8 @@ impl Agent for CaseWorker {
             }
             Kind::Aspect(aspect) => {
                 let form = Form::read(aspect.form)?
-                    .titled(&case.title(aspect.name, Stage::Normalise.name()));
+                    .titled(&case.title(aspect.name, Stage::Normalise.name()))
+                    .binding(config.forms);
                 let prompt = Prompt::new().data("normalised", &task.input);
                 fill(case, aspect.rules, &task, prompt, &form, aspect.tools).map(Answer::new)
             }
@@ -125,7 +136,11 @@ fn fill(
 /// A subtask for each specialist that the plan names, with what it is given.
 fn subtasks(plan: &Value) -> Vec<Subtask> {
     let given = plan.get("given").and_then(Value::as_object);
-    let subtask = |(aspect, given): (&String, &Value)| Subtask::new(aspect, aspect, given.clone());
+    // Names in workflows have no `_`.
+    let subtask = |(aspect, given): (&String, &Value)| {
+        let name = aspect.replace('_', "-");
+        Subtask::new(&name, &name, given.clone())
+    };
     given.into_iter().flatten().map(subtask).collect()
 }
 

@@ -96,6 +96,18 @@ fn an_answer_that_does_not_fit_its_form_is_asked_for_once_more() {
 }
 
 #[test]
+fn a_form_that_does_not_bind_lets_any_answer_pass() {
+    let wrong = json!({ "fraud_label": false });
+    let host = Host::new().answer_json(&wrong);
+    let config = json!({ "case": "transaction", "forms": false });
+    let ran = host
+        .config(&config)
+        .run(|| CaseWorker::run(task("ingest..record")));
+    assert_eq!(ran.result.unwrap().value, wrong);
+    assert_eq!(ran.requests.len(), 1);
+}
+
+#[test]
 fn a_planner_gives_each_specialist_what_the_model_took_out_for_it() {
     let given = json!({
         "amount_cents": 4999, "average_cents": 1000, "transaction_count_24h": 12,
@@ -104,7 +116,7 @@ fn a_planner_gives_each_specialist_what_the_model_took_out_for_it() {
     let answer = run(Host::new().answer_json(&plan), task("plan"))
         .result
         .unwrap();
-    let expected = Subtask::new("stolen_card", "stolen_card", given);
+    let expected = Subtask::new("stolen-card", "stolen-card", given);
     assert_eq!(answer.plan, [expected]);
 }
 

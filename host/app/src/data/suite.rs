@@ -12,6 +12,7 @@
 //! fault or at the edge of a route (32), a payment that is near, a decoy or a fraud
 //! (65), a reconciliation that holds a challenge (72); 169 in all.
 
+use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -25,11 +26,14 @@ pub(crate) mod select;
 mod tests;
 
 /// A type of task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Set {
+    /// Is an invoice valid, and who approves it
     Invoice,
+    /// Is a card payment a fraud, and what becomes of it
     Transaction,
+    /// Which bank transactions and ledger entries belong together
     Reconciliation,
 }
 
