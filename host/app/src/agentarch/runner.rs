@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hotcell_broker::provider::faults::Injected;
+use hotcell_measure::propagation::cascade;
 use hotcell_measure::trial::{Arm, Trial};
 use hotcell_store::Digest;
 use hotcell_workflow::engine::progress::Teller;
@@ -158,7 +159,7 @@ impl Stage<'_> {
             let own = (steps.get(*at), faults.get(*at));
             if let (Some(steps), Some(faults)) = own {
                 let faults: Vec<_> = faults.iter().map(|(fault, _)| fault.clone()).collect();
-                cascades.insert(*at, trial::cascade(steps, &twin, &faults));
+                cascades.insert(*at, cascade(steps, &twin, &faults));
             }
         }
         let trials = tasks.iter().zip(&ran).enumerate().map(|(at, (task, ran))| {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use hotcell_broker::Capability;
 use hotcell_broker::provider::faults::{Fault as Kind, Injected};
+use hotcell_measure::matching::similarity;
 use hotcell_measure::trial::{Cascade, Fault, Label, Spent, Step, Tools, Trial};
 use hotcell_workflow::engine::Report;
 use serde_json::Value;
@@ -171,31 +172,6 @@ pub(super) fn faults(steps: &[Step], injected: &[Injected]) -> Vec<(Fault, Injec
     faults
 }
 
-/// What the first fault did: see `hotcell_measure`.
-pub(super) fn cascade(steps: &[Step], twin: &[Step], faults: &[Fault]) -> Option<Cascade> {
-    let first = faults.first()?;
-    let mut below = vec![false; steps.len()];
-    let mut propagated = Vec::new();
-    for (at, step) in steps.iter().enumerate() {
-        let is_below = step
-            .parents
-            .iter()
-            .any(|it| *it == first.step || below.get(*it) == Some(&true));
-        if let Some(place) = below.get_mut(at) {
-            *place = is_below;
-        }
-        let same = twin.iter().find(|it| it.path == step.path);
-        let differs = same.is_none_or(|it| it.output != step.output || it.outcome != step.outcome);
-        if is_below && !step.right && differs {
-            propagated.push(at);
-        }
-    }
-    Some(Cascade {
-        fault: 0,
-        propagated,
-    })
-}
-
 /// The whole trial. `cascade` comes from its twin.
 pub(super) fn trial(
     arm: &str,
@@ -219,7 +195,7 @@ pub(super) fn trial(
         seed,
         status: status.to_owned(),
         right: fields.values().all(|it| *it),
-        similarity: similarity(task, answer.as_ref()),
+        similarity: alike(task, answer.as_ref()),
         label: label(task, answer.as_ref()),
         tools: tools(ran, &steps, answer.as_ref(), reference),
         fields,
@@ -234,16 +210,18 @@ pub(super) fn trial(
 }
 
 /// How alike answer and gold are, field by field, as texts.
-fn similarity(task: &Task, answer: Option<&Value>) -> f64 {
+fn alike(task: &Task, answer: Option<&Value>) -> f64 {
     let text = |value: &Value| match value {
         Value::String(text) => text.clone(),
         other => other.to_string(),
     };
-    let alike = |(name, gold): (&String, &Value)| {
+    let field = |(name, gold): (&String, &Value)| {
         let said = answer.and_then(|answer| answer.get(name));
-        said.map_or(0.0, |said| f64::from(u8::from(text(gold) == text(said))))
+        // Nothing as long as what is not compared comes near the gold.
+        let alike = said.map(|said| similarity(&text(said), &text(gold)).unwrap_or(0.0));
+        alike.unwrap_or(0.0)
     };
-    let total: f64 = task.gold.iter().map(alike).sum();
+    let total: f64 = task.gold.iter().map(field).sum();
     total / (task.gold.len().max(1) as f64)
 }
 

@@ -10,6 +10,7 @@ mod transaction;
 
 /// What the agents hold answers against.
 #[path = "../../../case-worker/src/form.rs"]
+#[expect(dead_code, reason = "of the worker's forms only the check is needed")]
 mod form;
 
 /// What a tool answers, by its name and arguments.
