@@ -1,6 +1,7 @@
 //! What is checked, by case and stage.
 
 mod invoice;
+mod reconciliation;
 mod transaction;
 
 use hotcell_sdk::{Failure, Finding};
@@ -11,9 +12,10 @@ use crate::Findings;
 /// What is wrong with a stage's answer, given the record.
 type Check = fn(&str, &Map<String, Value>, &Map<String, Value>) -> Findings;
 
-const CASES: [(&str, Check); 2] = [
+const CASES: [(&str, Check); 3] = [
     ("transaction", transaction::check),
     ("invoice", invoice::check),
+    ("reconciliation", reconciliation::check),
 ];
 
 /// The checks of the case of this name.

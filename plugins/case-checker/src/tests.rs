@@ -5,6 +5,7 @@ use serde_json::json;
 use super::*;
 
 mod invoice;
+mod reconciliation;
 
 fn judged(case: &str, kind: &str, record: &Value, answer: &Value) -> Result<Verdict, Failure> {
     let object = |value: &Value| value.as_object().cloned().unwrap();

@@ -4,6 +4,7 @@
 //! A stage's form holds all that later stages need, for they see nothing else.
 
 mod invoice;
+mod reconciliation;
 mod transaction;
 
 use hotcell_sdk::Failure;
@@ -96,7 +97,7 @@ pub(crate) struct Case {
     pub(crate) tools: &'static [&'static str],
 }
 
-pub(crate) static CASES: [&Case; 2] = [&transaction::CASE, &invoice::CASE];
+pub(crate) static CASES: [&Case; 3] = [&transaction::CASE, &invoice::CASE, &reconciliation::CASE];
 
 /// The case of this name.
 pub(crate) fn named(name: &str) -> Result<&'static Case, Failure> {

@@ -4,6 +4,8 @@ use hotcell_sdk::{Call, Effect, Finding, Function};
 
 use super::*;
 
+mod reconciliation;
+
 type Result_ = Result<Answer<Value>, Failure>;
 
 fn payment() -> Value {

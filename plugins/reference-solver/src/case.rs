@@ -7,6 +7,7 @@
 //! the other.
 
 mod invoice;
+mod reconciliation;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -53,7 +54,7 @@ struct Case {
     aspect: fn(&str, &Form, &Answers) -> Option<Solved<Step>>,
 }
 
-static CASES: [Case; 2] = [transaction::CASE, invoice::CASE];
+static CASES: [Case; 3] = [transaction::CASE, invoice::CASE, reconciliation::CASE];
 
 /// Something to be done about a case.
 pub(crate) struct Job<'a> {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// In cents: what matches may differ by in all before a person has to look.
-const MOST_IN_ALL: i64 = 5_000;
+pub(crate) const MOST_IN_ALL: i64 = 5_000;
 
 #[derive(Deserialize)]
 struct Statement {
@@ -154,18 +154,19 @@ impl Candidate {
     }
 }
 
-fn words(text: &str) -> impl Iterator<Item = &str> {
+/// The words of a text, without what stands between them.
+pub(crate) fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_alphanumeric())
         .filter(|word| !word.is_empty())
 }
 
 /// The number of a document: four digits or more.
-fn document(text: &str) -> Option<&str> {
+pub(crate) fn document(text: &str) -> Option<&str> {
     words(text).find(|word| word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// Rounded; what no float keeps exactly is moved to the end of what it does.
-fn cents(amount: f64) -> i64 {
+pub(crate) fn cents(amount: f64) -> i64 {
     (amount * 100.0).round().clamp(-9e15, 9e15) as i64
 }
 
