@@ -265,6 +265,8 @@ pub enum Origin {
     Scripted,
     /// A model plugin; what it stands for is the plugin's business.
     Plugin,
+    /// What a real model answered once, from a recording.
+    Recorded,
 }
 
 impl Origin {
@@ -273,7 +275,9 @@ impl Origin {
     pub fn effect(self) -> EffectKind {
         match self {
             Origin::Live => EffectKind::UnsafeToRepeat,
-            Origin::Simulated | Origin::Scripted | Origin::Plugin => EffectKind::ReadOnly,
+            Origin::Simulated | Origin::Scripted | Origin::Plugin | Origin::Recorded => {
+                EffectKind::ReadOnly
+            }
         }
     }
 }

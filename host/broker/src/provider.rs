@@ -3,6 +3,7 @@
 
 pub mod calendar;
 pub mod capped;
+pub mod cassette;
 mod estimate;
 pub mod faults;
 pub mod openai;

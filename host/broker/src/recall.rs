@@ -32,7 +32,7 @@ pub use record::{
     Answer, BadRecord, INTENT, OPAQUE, READ, REFUSED, RESOLVED, RESULT, Resolution, key,
 };
 
-pub(crate) use question::Question;
+pub(crate) use question::{Question, digest};
 pub(crate) use record::{Departure, Spent, Unrecorded};
 pub(crate) use slip::{Departed, Halted, Slip};
 

@@ -147,6 +147,11 @@ impl Print {
     }
 }
 
+/// What a request is known by, also outside of a journal.
+pub(crate) fn digest(request: &Request) -> String {
+    Print::of(Question::Llm(request)).digest
+}
+
 /// How many of both lists' first items are the same.
 fn shared(ours: &[Digest], theirs: &[Digest]) -> usize {
     let pairs = ours.iter().zip(theirs);
