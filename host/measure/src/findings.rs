@@ -183,8 +183,11 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Whether a value lies in it, its ends included.
+    /// Whether a value lies in it, its ends included, whatever the last digits
+    /// of a division were.
     pub fn holds(self, value: f64) -> bool {
-        self.low <= value && value <= self.high
+        /// Less than one task of a hundred million.
+        const SLACK: f64 = 1e-9;
+        self.low - SLACK <= value && value <= self.high + SLACK
     }
 }

@@ -9,12 +9,15 @@
 //! It refuses a study that contradicts itself. It never fills a gap: what was
 //! not measured is absent, not zero, and an interval needs two tasks at least.
 
+pub mod analyse;
 pub mod cost;
+mod course;
 pub mod findings;
 pub mod matching;
 pub mod propagation;
 pub mod stats;
 pub mod trial;
 
+pub use analyse::{Flaw, analyse};
 pub use findings::Findings;
 pub use trial::Study;

@@ -15,9 +15,12 @@
 //! Everything works on sums per task, so a draw costs a few additions for each
 //! task and not for each trial.
 
+mod sorted;
+
 use super::draw::Draw;
 use super::of_sorted;
 use crate::findings::{Estimate, Interval};
+use sorted::Sorted;
 
 /// How much of the draws lies within an interval.
 pub const CONFIDENCE: f64 = 0.95;
@@ -55,7 +58,7 @@ pub enum Statistic {
 pub struct Table {
     tasks: usize,
     columns: Vec<Vec<f64>>,
-    series: Vec<Vec<(f64, usize)>>,
+    series: Vec<Sorted>,
     statistics: Vec<Statistic>,
 }
 
@@ -93,8 +96,7 @@ impl Table {
     /// Adds values with the numbers of their tasks, in any order.
     pub fn series(&mut self, mut values: Vec<(f64, usize)>) -> Series {
         values.retain(|(_, task)| *task < self.tasks);
-        values.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-        self.series.push(values);
+        self.series.push(Sorted::new(values, self.tasks));
         Series(self.series.len() - 1)
     }
 
@@ -113,7 +115,7 @@ impl Table {
     pub fn find(&self, draws: u32, seed: u64, stream: &str) -> Found {
         let rows = self.rows();
         let mut sums = vec![0.0; self.columns.len()];
-        let mut weights = vec![1_u32; self.tasks];
+        let mut weights = vec![1_i16; self.tasks];
         self.add_up(&rows, &weights, &mut sums);
         let values: Vec<_> = self.each(&sums, &weights).collect();
 
@@ -123,7 +125,7 @@ impl Table {
             weights.fill(0);
             for _ in 0..self.tasks {
                 if let Some(weight) = weights.get_mut(draw.below(self.tasks)) {
-                    *weight += 1;
+                    *weight = weight.saturating_add(1);
                 }
             }
             self.add_up(&rows, &weights, &mut sums);
@@ -151,7 +153,7 @@ impl Table {
         rows
     }
 
-    fn add_up(&self, rows: &[f64], weights: &[u32], sums: &mut [f64]) {
+    fn add_up(&self, rows: &[f64], weights: &[i16], sums: &mut [f64]) {
         sums.fill(0.0);
         if self.columns.is_empty() {
             return;
@@ -167,13 +169,12 @@ impl Table {
         }
     }
 
-    fn each(&self, sums: &[f64], weights: &[u32]) -> impl Iterator<Item = Option<f64>> {
+    fn each(&self, sums: &[f64], weights: &[i16]) -> impl Iterator<Item = Option<f64>> {
         self.statistics.iter().map(|statistic| match statistic {
             Statistic::Ratio(ratio) => ratio.of(sums),
             Statistic::Quotient(over, under) => quotient(over.of(sums)?, under.of(sums)?),
             Statistic::Percentile(series, percent) => {
-                let series = self.series.get(series.0)?;
-                weighted(series, weights, *percent)
+                self.series.get(series.0)?.percentile(weights, *percent)
             }
         })
     }
@@ -188,11 +189,7 @@ impl Table {
         match statistic {
             Statistic::Ratio(ratio) | Statistic::Quotient(ratio, _) => of_column(ratio.under),
             Statistic::Percentile(series, _) => {
-                let values = self.series.get(series.0).map_or(&[][..], Vec::as_slice);
-                let mut tasks: Vec<_> = values.iter().map(|(_, task)| task).collect();
-                tasks.sort_unstable();
-                tasks.dedup();
-                (values.len() as u64, tasks.len())
+                self.series.get(series.0).map_or((0, 0), Sorted::behind)
             }
         }
     }
@@ -221,51 +218,8 @@ fn interval(mut drawn: Vec<f64>, draws: u32) -> Option<Interval> {
     (low < high).then_some(Interval { low, high })
 }
 
-/// The percentile of values that count as often as their task was drawn. Walks
-/// from whichever end is nearer.
-fn weighted(sorted: &[(f64, usize)], weights: &[u32], percent: u32) -> Option<f64> {
-    let weight = |task: usize| u64::from(weights.get(task).copied().unwrap_or_default());
-    let total: u64 = sorted.iter().map(|(_, task)| weight(*task)).sum();
-    let last = total.checked_sub(1)?;
-    let rank = last as f64 * f64::from(percent) / 100.0;
-    let low = rank.floor();
-    let (below, above) = if percent <= 50 {
-        neighbours(sorted.iter(), weight, low as u64)?
-    } else {
-        // The one above has the smaller rank from the other end.
-        let above = last.checked_sub(low as u64 + 1);
-        let found = neighbours(sorted.iter().rev(), weight, above.unwrap_or_default())?;
-        match above {
-            Some(_) => (found.1, found.0),
-            None => (found.0, found.0),
-        }
-    };
-    Some(below + (above - below) * (rank - low))
-}
-
-/// The values number `at` and `at + 1`, the first of them twice if it is the last.
-fn neighbours<'a>(
-    values: impl Iterator<Item = &'a (f64, usize)>,
-    weight: impl Fn(usize) -> u64,
-    at: u64,
-) -> Option<(f64, f64)> {
-    let mut before = 0;
-    let mut first = None;
-    for (value, task) in values {
-        before += weight(*task);
-        if first.is_none() && before > at {
-            first = Some(*value);
-        }
-        if before > at + 1 {
-            return first.map(|first| (first, *value));
-        }
-    }
-    first.map(|first| (first, first))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::percentile;
     use super::*;
 
     /// One trial for each task: `right` of them right.
@@ -353,31 +307,5 @@ mod tests {
         // Twice is twice in every draw, so there is nothing between the ends.
         assert!((found.value - 2.0).abs() < 1e-12);
         assert_eq!(found.interval, None);
-    }
-
-    #[test]
-    fn a_weighted_percentile_is_that_of_the_values_written_out() {
-        let mut draw = Draw::new(3, "percentile");
-        for _ in 0..300 {
-            let tasks = 1 + draw.below(6);
-            let weights: Vec<u32> = (0..tasks).map(|_| draw.below(4) as u32).collect();
-            let mut sorted: Vec<(f64, usize)> = (0..1 + draw.below(12))
-                .map(|_| (draw.below(30) as f64, draw.below(tasks)))
-                .collect();
-            sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
-            let written: Vec<f64> = sorted
-                .iter()
-                .flat_map(|(value, task)| vec![*value; weights[*task] as usize])
-                .collect();
-            for percent in [0, 5, 50, 51, 95, 99, 100] {
-                let found = weighted(&sorted, &weights, percent);
-                let expected = percentile(&written, percent).ok();
-                let same = match (found, expected) {
-                    (Some(found), Some(expected)) => (found - expected).abs() < 1e-9,
-                    (found, expected) => found.is_none() && expected.is_none(),
-                };
-                assert!(same, "{percent} of {written:?}: {found:?}, {expected:?}");
-            }
-        }
     }
 }
