@@ -15,6 +15,7 @@ mod course;
 pub mod findings;
 pub mod matching;
 pub mod propagation;
+pub mod render;
 pub mod stats;
 pub mod trial;
 
