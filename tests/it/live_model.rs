@@ -13,7 +13,7 @@ const CANARY: &str = "sk-canary-never-to-be-seen";
 
 /// One request as it arrived.
 #[derive(Clone)]
-struct Asked {
+pub(crate) struct Asked {
     line: String,
     authorization: Option<String>,
     body: Value,
@@ -23,7 +23,7 @@ struct Asked {
 type Reply = (&'static str, Value);
 
 /// A server that ends with the test's process.
-struct Server {
+pub(crate) struct Server {
     base_url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
@@ -53,19 +53,19 @@ impl Server {
     }
 
     /// A server that answers everybody with this text and these tokens.
-    fn saying(text: &'static str, usage: Value) -> Server {
+    pub(crate) fn saying(text: &'static str, usage: Value) -> Server {
         Server::start(move |_| {
             let message = json!({ "role": "assistant", "content": text });
             ("200 OK", completion(&message, "stop", &usage))
         })
     }
 
-    fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// What `--model` says of it.
-    fn model(&self) -> String {
+    pub(crate) fn model(&self) -> String {
         format!("openai@{}#fake", self.base_url)
     }
 }
@@ -109,7 +109,7 @@ fn completion(message: &Value, finish_reason: &str, usage: &Value) -> Value {
     })
 }
 
-fn tokens(input: u64, output: u64) -> Value {
+pub(crate) fn tokens(input: u64, output: u64) -> Value {
     json!({
         "prompt_tokens": input,
         "completion_tokens": output,

@@ -11,6 +11,7 @@
     reason = "a test says loudly that it failed"
 )]
 
+mod agentarch;
 mod bad_files;
 mod bad_plugins;
 mod bench;

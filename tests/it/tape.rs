@@ -7,6 +7,7 @@
 //! of a damaged vendor's name may reach nobody before the ledger has told it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -59,7 +60,12 @@ pub(crate) fn tape(scene: &Scene, args: &[&str]) -> Vec<Handed> {
     all.extend(args);
     let ran = scene.run(&all);
     assert_eq!(ran.code, 0, "{}", ran.said);
-    let text = std::fs::read_to_string(&path).unwrap();
+    read(&path)
+}
+
+/// Reads the tape of a run.
+pub(crate) fn read(path: &Path) -> Vec<Handed> {
+    let text = std::fs::read_to_string(path).unwrap();
     let read = |line: &str| {
         let mut line: Value = serde_json::from_str(line).unwrap();
         let mut text = |key: &str| line[key].take().as_str().unwrap().to_owned();

@@ -1,117 +1,82 @@
 //! `hotcell bench agentarch`: five ways of working together, and an agent that works
 //! alone, on the same three hundred tasks.
 //!
-//! `arms` says what is compared, `files` which workflow each arm is, `rates` how the
-//! simulated model errs. `runner` has the trials done, `trial` and `lineage` read
-//! what happened out of the reports. What the trials are worth is `hotcell-measure`'s.
+//! `args` says what was asked for, `arms` what is compared, `files` which workflow
+//! each arm is, `rates` how the simulated model errs. `runner` has the trials done,
+//! `trial` and `lineage` read what happened out of the reports, `kept` keeps it.
+//! What the trials are worth is `hotcell-measure`'s.
 
+mod args;
 mod arms;
 mod files;
+mod kept;
 mod lineage;
 pub(crate) mod observer;
 mod rates;
 mod runner;
-mod trial;
+mod study;
+mod told;
+pub(crate) mod trial;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use clap::Args;
-use hotcell_measure::trial::{Failed, Price, Trial};
+use hotcell_broker::provider::capped::Budget;
+use hotcell_measure::trial::{Arm, Failed, Study, Trial};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::command::{Exit, Output, Problem};
-use crate::data::suite::select::Strategy;
-use crate::data::suite::{Set, Suite};
-use crate::screen;
+use crate::data::compat::Compat;
+use crate::data::compat::audit::audit;
+use crate::data::leak::leaks;
+use crate::data::suite::{Suite, Task};
 use crate::wire::{self, Options, Workshop};
-use arms::{Component, Pattern, Wanted};
+use crate::{moment, run, screen};
+use args::Settings;
+use kept::{Kept, Key};
 use rates::Rates;
 use runner::{Done, Stage};
+use study::Made;
 
-#[derive(Args)]
-pub(crate) struct AgentarchArgs {
-    /// Which patterns [default: all]
-    #[arg(long, value_name = "PATTERN", value_delimiter = ',')]
-    patterns: Vec<Pattern>,
-    /// Only tasks of these sets [default: all]
-    #[arg(long, value_name = "SET", value_delimiter = ',')]
-    sets: Vec<Set>,
-    /// How many of the 300 tasks
-    #[arg(long, value_name = "N", default_value_t = 300,
-          value_parser = clap::value_parser!(u64).range(1..=300))]
-    tasks: u64,
-    /// How many seeds: each task is tried once under each
-    #[arg(long, value_name = "K", default_value_t = 8,
-          value_parser = clap::value_parser!(u64).range(1..=1_000))]
-    seeds: u64,
-    /// The first seed; it also chooses the tasks and makes the data
-    #[arg(long, value_name = "SEED", default_value_t = 42)]
-    seed: u64,
-    /// How tasks are chosen when there are fewer than 300
-    #[arg(long, value_name = "HOW", default_value = "random")]
-    strategy: Strategy,
-    /// Correlations of voters' mistakes
-    #[arg(
-        long,
-        value_name = "RHO",
-        value_delimiter = ',',
-        default_value = "0,0.3,0.6"
-    )]
-    rho: Vec<f64>,
-    /// Into how many stages the work is cut: 7 or 3, the main one first
-    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "7",
-          value_parser = clap::value_parser!(u32).range(3..=7))]
-    stages: Vec<u32>,
-    /// Try every pattern without these components as well
-    #[arg(long, value_name = "COMPONENT", value_delimiter = ',')]
-    without: Vec<Component>,
-    /// Trials at once in each arm
-    #[arg(long, value_name = "N", default_value_t = 32,
-          value_parser = clap::value_parser!(u16).range(1..=1_000))]
-    concurrency: u16,
-    /// Where everything is written: report, trials, data, workflows
-    #[arg(long, value_name = "DIR", default_value = "agentarch")]
-    out: PathBuf,
-    /// The folder with the plugins, as crates or as components
-    #[arg(long, value_name = "DIR", default_value = "plugins")]
-    plugins: PathBuf,
-}
+pub(crate) use args::AgentarchArgs;
+
+/// The plugins that the arms are made of.
+const PLUGINS: [&str; 5] = [
+    "case-worker",
+    "case-checker",
+    "case-merger",
+    "vendor-ledger",
+    "reference-solver",
+];
 
 pub(crate) fn agentarch(args: &AgentarchArgs, output: Output) -> Result<Exit, Problem> {
+    let settings = args.settings()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(Problem::failed)?;
-    runtime.block_on(go(args, output))
+    runtime.block_on(go(args, &settings, output))
 }
 
-async fn go(args: &AgentarchArgs, _output: Output) -> Result<Exit, Problem> {
-    let suite = Suite::generate(args.seed);
-    let count = usize::try_from(args.tasks).unwrap_or(usize::MAX);
-    let mut tasks = suite.select(count, args.strategy, args.seed);
-    tasks.retain(|task| args.sets.is_empty() || args.sets.contains(&task.set));
-    let arms = arms::arms(&Wanted {
-        patterns: match args.patterns.as_slice() {
-            [] => Pattern::ALL.to_vec(),
-            some => some.to_vec(),
-        },
-        stages: args.stages.clone(),
-        rho: args.rho.clone(),
-        without: args.without.clone(),
-        adaptive: true,
-        gates: args.without.contains(&Component::Gates),
-    });
-    let seeds: Vec<u64> = (0..args.seeds).map(|n| args.seed.wrapping_add(n)).collect();
-    let price = Price {
-        input_micros_per_mtok: 10_000_000,
-        output_micros_per_mtok: 30_000_000,
+async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result<Exit, Problem> {
+    let suite = match &args.compat {
+        None => Suite::generate(args.seed),
+        Some(folder) => compat(folder, output)?,
     };
-    let rates = Rates::published(price, rates::SCALE);
+    let mut tasks = suite.select(settings.tasks, args.strategy, args.seed);
+    tasks.retain(|task| args.sets.is_empty() || args.sets.contains(&task.set));
+    // Whatever made the tasks: what is right must not be in what agents are given.
+    if let Some(task) = tasks.iter().find(|task| !leaks(&task.input).is_empty()) {
+        return Err(Problem::failed(format!(
+            "the task `{}` gives its answer away",
+            task.id
+        )));
+    }
+    let arms = arms::arms(&settings.wanted);
+    let rates = Rates::published(settings.priced_as.1, rates::SCALE);
     let plugins = std::path::absolute(&args.plugins).map_err(Problem::failed)?;
-    let plugins = plugins.display().to_string();
     let cache = wire::default_cache();
     let concurrency = usize::from(args.concurrency);
     let options = Options {
@@ -121,16 +86,47 @@ async fn go(args: &AgentarchArgs, _output: Output) -> Result<Exit, Problem> {
         ..Options::default()
     };
     let workshop = Workshop::new(&options)?;
+    let sources = PLUGINS.map(|name| (name, plugins.join(name)));
+    let made = Made {
+        settings,
+        rates: &rates,
+        tasks: &tasks,
+        data_seed: args.seed,
+        strategy: args.strategy.name(),
+        plugins: workshop.digests(&sources)?,
+    };
+    std::fs::create_dir_all(&args.out).map_err(|error| {
+        Problem::failed(format!("cannot make `{}`: {error}", args.out.display()))
+    })?;
+    // Whoever verifies takes nothing as done, and leaves what is there alone.
+    let (mut kept, before) = match args.verify {
+        true => (None, Vec::new()),
+        false => {
+            let path = args.out.join("trials.jsonl");
+            let (kept, before) = Kept::open(&path, &made.fingerprint())?;
+            (Some(kept), before)
+        }
+    };
     let cancel = CancellationToken::new();
-    let done = BTreeMap::new();
+    let listener = run::on_interrupt(cancel.clone())?;
+    let done: BTreeSet<Key> = before.iter().map(kept::key).collect();
+    let budget = settings.budget.map(Budget::new);
+    let plugins = plugins.display().to_string();
+    let cassettes = args
+        .cassettes
+        .clone()
+        .unwrap_or_else(|| args.out.join("cassettes"));
     let stage = Stage {
         workshop: &workshop,
         suite: &suite,
         tasks: &tasks,
         rates: &rates,
-        seeds: &seeds,
+        settings,
+        budget: budget.as_ref(),
         folder: &args.out,
         plugins: &plugins,
+        cassettes: &cassettes,
+        decidable: args.compat.is_none(),
         cache: &cache,
         concurrency,
         cancel: &cancel,
@@ -138,66 +134,95 @@ async fn go(args: &AgentarchArgs, _output: Output) -> Result<Exit, Problem> {
     };
     stage.write_data()?;
     let started = Instant::now();
-    let all = arms.len() * tasks.len() * seeds.len();
-    let bar = screen::bar(all);
+    let wanted = |trial: &Trial| is_wanted(trial, &arms, &tasks, &settings.seeds);
+    let mut trials: Vec<Trial> = before.into_iter().filter(wanted).collect();
+    let bar = screen::bar(arms.len() * tasks.len() * settings.seeds.len());
+    bar.inc(trials.len() as u64);
+    if !trials.is_empty() {
+        screen::note(&format!("{} trials are done already", trials.len()));
+    }
     let (to, mut from) = mpsc::channel::<Done>(16);
-    let stage = &stage;
-    let working = arms.iter().map(|arm| {
-        let to = to.clone();
-        async move { (arm.id.clone(), stage.arm(arm, &to).await) }
-    });
-    let working = futures::future::join_all(working);
+    let working = futures::future::join_all(arms.iter().map(|arm| {
+        let (to, stage) = (to.clone(), &stage);
+        async move {
+            let started = Instant::now();
+            (stage.arm(arm, &to).await, started.elapsed().as_secs_f64())
+        }
+    }));
     drop(to);
     let collecting = async {
-        let mut trials: Vec<Trial> = Vec::new();
-        while let Some(done) = from.recv().await {
-            bar.inc(done.trials.len() as u64);
-            trials.extend(done.trials);
+        while let Some(Done { trials: new }) = from.recv().await {
+            if let Some(kept) = &mut kept {
+                kept.add(&new)?;
+            }
+            bar.inc(new.len() as u64);
+            trials.extend(new);
         }
-        trials
+        Ok::<(), Problem>(())
     };
-    let (ended, trials) = tokio::join!(working, collecting);
+    let (ended, collected) = tokio::join!(working, collecting);
+    collected?;
     bar.finish_and_clear();
-    let failed: Vec<Failed> = ended
-        .into_iter()
-        .filter_map(|(arm, ended)| {
-            let why = ended.err()?.report.to_string();
-            Some(Failed { arm, why })
-        })
-        .collect();
-    for failed in &failed {
-        screen::note(&format!("{} failed: {}", failed.arm, failed.why));
-    }
-    for arm in &arms {
-        let of: Vec<&Trial> = trials.iter().filter(|it| it.arm == arm.id).collect();
-        let right = of.iter().filter(|it| it.right).count();
-        let n = of.len().max(1) as f64;
-        let hit: Vec<_> = of.iter().filter_map(|it| it.cascade.as_ref()).collect();
-        let epi = hit.iter().map(|it| it.propagated.len()).sum::<usize>() as f64
-            / hit.len().max(1) as f64;
-        let cost: u64 = of.iter().map(|it| it.spent.cost_micros).sum();
-        let calls: u64 = of.iter().map(|it| it.spent.calls).sum();
-        let lat: u64 = of.iter().map(|it| it.latency_micros).sum();
-        let tools = of
-            .iter()
-            .filter_map(|it| it.tools)
-            .filter(|it| it.right)
-            .count();
-        screen::result(&format!(
-            "{:24} {right}/{} {:.3} epi {epi:.2} over {} cost {:.5} calls {:.2} mean {:.1}s tools {tools}",
-            arm.id,
-            of.len(),
-            right as f64 / n,
-            hit.len(),
-            cost as f64 / n / 1e6,
-            calls as f64 / n,
-            lat as f64 / n / 1e6
+    listener.abort();
+    if cancel.is_cancelled() {
+        screen::note(&format!(
+            "stopped after {} trials; the same command goes on with the others",
+            trials.len()
         ));
+        return Ok(Exit::Interrupted);
     }
-    screen::note(&format!(
-        "{} trials in {:.1} s",
-        trials.len(),
-        started.elapsed().as_secs_f64()
-    ));
+    let mut study = Study {
+        meta: made.meta(
+            moment::rfc3339(wire::now_unix_ms()),
+            started.elapsed().as_secs_f64(),
+        ),
+        trials,
+        ..Study::default()
+    };
+    for (arm, (ended, seconds)) in arms.into_iter().zip(ended) {
+        if let Err(problem) = ended {
+            let why = problem.report.to_string();
+            screen::warning(miette::miette!("the arm `{}` failed: {why}", arm.id));
+            study.failed.push(Failed {
+                arm: arm.id.clone(),
+                why,
+            });
+        }
+        study.arms.push(Arm {
+            execution_time_s: seconds,
+            ..arm
+        });
+    }
+    let findings = hotcell_measure::analyse(&study).map_err(Problem::failed)?;
+    if args.verify {
+        return told::verify(&findings, &args.out);
+    }
+    told::report(&findings, &args.out, output)?;
     Ok(Exit::Done)
+}
+
+/// The course's own tasks, and what is to be said of them.
+fn compat(folder: &Path, output: Output) -> Result<Suite, Problem> {
+    let files = Compat::read(folder).map_err(|error| {
+        let why = std::error::Error::source(&error).map(|why| format!(": {why}"));
+        let why = why.unwrap_or_default();
+        let help = "`--compat` names the folder with the course's three files";
+        let report = miette::miette!(help = help, "{}: {error}{why}", folder.display());
+        Problem::new(Exit::Files, report)
+    })?;
+    let audit = audit(&files);
+    match output.json {
+        true => screen::note(&audit.to_string()),
+        false => screen::result(&audit.to_string()),
+    }
+    Ok(files.suite())
+}
+
+/// Whether a trial that was done before belongs to what is asked for now.
+fn is_wanted(trial: &Trial, arms: &[Arm], tasks: &[&Task], seeds: &[u64]) -> bool {
+    seeds.contains(&trial.seed)
+        && arms.iter().any(|arm| arm.id == trial.arm)
+        && tasks
+            .iter()
+            .any(|task| task.id == trial.task && task.set.name() == trial.set)
 }

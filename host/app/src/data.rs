@@ -5,14 +5,9 @@
 //! tools need. Making a set touches no file, only the command writes one; and no
 //! record carries its own answer: what an agent is given must not hold the label.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the benchmark's runner takes `--compat`")
-)]
 pub(crate) mod compat;
 pub(crate) mod draw;
 pub(crate) mod invoices;
-#[cfg_attr(not(test), expect(dead_code, reason = "the benchmark's runner asks"))]
 pub(crate) mod leak;
 pub(crate) mod reconciliations;
 pub(crate) mod requests;

@@ -17,6 +17,11 @@ pub(crate) fn shown(unix_ms: u64) -> String {
     )
 }
 
+/// The same as RFC 3339 writes it: `2026-03-01T09:30:00Z`.
+pub(crate) fn rfc3339(unix_ms: u64) -> String {
+    format!("{}Z", shown(unix_ms).replace(' ', "T"))
+}
+
 /// The beginning of a day such as `2026-03-01`, or so many days ago: `30d`.
 pub(crate) fn parse(text: &str, now_unix_ms: u64) -> Option<u64> {
     if let Some(days) = text.strip_suffix('d') {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use hotcell_broker::text;
 use hotcell_workflow::engine::{Job, Report};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -180,8 +181,7 @@ pub(crate) async fn work(
     mut watch: Watch,
 ) -> Result<(Vec<Report>, bool), Problem> {
     let cancel = CancellationToken::new();
-    let interrupts = Interrupts::register().map_err(Problem::failed)?;
-    let listener = tokio::spawn(listen(interrupts, cancel.clone()));
+    let listener = on_interrupt(cancel.clone())?;
     let heeded = heed(assembly);
     let bar = screen::bar(jobs.len());
     let ended = |report: &Report| {
@@ -258,6 +258,12 @@ async fn heed(assembly: &Assembly) -> Infallible {
             }
         }
     }
+}
+
+/// Has Ctrl-C end what this token stands for, until the listener is aborted.
+pub(crate) fn on_interrupt(cancel: CancellationToken) -> Result<JoinHandle<()>, Problem> {
+    let interrupts = Interrupts::register().map_err(Problem::failed)?;
+    Ok(tokio::spawn(listen(interrupts, cancel)))
 }
 
 /// The first Ctrl-C ends the runs, the second ends the process.

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
+use hotcell_broker::provider::capped::{Budget, Capped};
 use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
 use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
 use hotcell_broker::provider::scripted::Scripted;
@@ -112,6 +113,8 @@ pub(crate) struct Bench {
     pub(crate) spared: Vec<Injected>,
     /// Who looks at what models ask tools for.
     pub(crate) observer: Observer,
+    /// What all calls together may cost.
+    pub(crate) budget: Option<Budget>,
 }
 
 /// Where runs are kept.
@@ -171,6 +174,20 @@ impl Workshop {
             .collect();
         built.extend(components(&new)?);
         Ok(built.clone())
+    }
+
+    /// What these plugins are, built where that has not been done: name to digest.
+    pub(crate) fn digests(
+        &self,
+        sources: &[(&str, PathBuf)],
+    ) -> Result<BTreeMap<String, Digest>, Problem> {
+        let paths: Vec<&Path> = sources.iter().map(|(_, path)| path.as_path()).collect();
+        let built = self.components(&paths)?;
+        let digest = |(name, path): &(&str, PathBuf)| {
+            let bytes = read_component(component_of(&built, path))?;
+            Ok(((*name).to_owned(), Digest::of(&bytes)))
+        };
+        sources.iter().map(digest).collect()
     }
 
     fn load(&self, path: &Path, limits: Limits, config: &str) -> Result<Loaded, Problem> {
@@ -571,7 +588,13 @@ fn provider(
     };
     let origin = provider.origin();
     let provider = match bench {
-        Some(bench) => bench.observer.around(provider),
+        Some(bench) => {
+            let provider: Arc<dyn LlmProvider> = match &bench.budget {
+                Some(budget) => Arc::new(Capped::new(provider, model.price, budget.clone())),
+                None => provider,
+            };
+            bench.observer.around(provider)
+        }
         None => provider,
     };
     Ok((

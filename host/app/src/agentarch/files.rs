@@ -8,7 +8,7 @@ use hotcell_measure::trial::Arm;
 use serde_json::{Map, Value, json};
 
 use super::arms::{Component, Pattern, VOTERS};
-use super::rates::Rates;
+use super::rates::{self, Answers};
 use crate::data::suite::Set;
 
 /// What an arm does under one seed to one set.
@@ -16,10 +16,14 @@ pub(super) struct Unit<'a> {
     pub(super) arm: &'a Arm,
     pub(super) pattern: Pattern,
     pub(super) set: Set,
+    /// The seed of the trials, as it is asked for.
+    pub(super) seed: u64,
     /// Keys every fault that is drawn.
     pub(super) fault_seed: u64,
     /// Where the plugins' folders or components are.
     pub(super) plugins: &'a str,
+    /// The longest that a run may really take, in milliseconds.
+    pub(super) timeout_ms: u64,
 }
 
 /// The steps of a chain: id, what the agent is told the task is, and how many
@@ -246,8 +250,7 @@ impl Unit<'_> {
             "input": { "file": tasks, "id": self.set.id_field() },
             "plugins": plugins,
             "tools": tools,
-            // Real time decides nothing: a busy machine must not change a result.
-            "timeout_ms": 3_600_000,
+            "timeout_ms": self.timeout_ms,
             "defaults": {
                 "retry": { "max": retries },
                 "repairs": repairs,
@@ -260,10 +263,9 @@ impl Unit<'_> {
         format!("# Made by `hotcell bench agentarch`; JSON is YAML.\n{workflow:#}\n")
     }
 
-    /// `host.toml`: the simulated model. Without faults it never errs.
-    pub(super) fn host(&self, rates: Option<&Rates>) -> String {
-        let rates = rates.map_or_else(Rates::none, Rates::clone);
-        rates.host(self, &work(self.set))
+    /// The host file: which model answers.
+    pub(super) fn host(&self, answers: Answers<'_>) -> String {
+        rates::host(self, answers, &work(self.set))
     }
 
     /// `policy.toml`: who may use what.

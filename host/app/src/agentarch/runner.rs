@@ -6,24 +6,26 @@
 //! that a fault hit, without its first fault (the twins), and once for all seeds
 //! without any fault (the reference, which says what is right at each stage).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hotcell_broker::provider::capped::Budget;
 use hotcell_broker::provider::faults::Injected;
 use hotcell_measure::propagation::cascade;
-use hotcell_measure::trial::{Arm, Trial};
-use hotcell_store::Digest;
-use hotcell_workflow::engine::progress::Teller;
+use hotcell_measure::trial::{Arm, Mode, Trial};
 use hotcell_workflow::engine::{Job, Report};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::args::Settings;
 use super::arms::Pattern;
 use super::files::Unit;
+use super::kept::Key;
 use super::observer::Observer;
-use super::rates::Rates;
-use super::trial::{self, Ran, Reference};
+use super::rates::{Answers, Rates, TIMEOUT_MICROS};
+use super::study::fault_seed;
+use super::trial::{self, Hit, Ran, Reference};
 use crate::command::{Problem, WorkflowArgs};
 use crate::data::suite::{Set, Suite, Task};
 use crate::manifest::records;
@@ -35,15 +37,21 @@ pub(super) struct Stage<'a> {
     pub(super) suite: &'a Suite,
     pub(super) tasks: &'a [&'a Task],
     pub(super) rates: &'a Rates,
-    pub(super) seeds: &'a [u64],
+    pub(super) settings: &'a Settings,
+    /// What all calls together may cost.
+    pub(super) budget: Option<&'a Budget>,
     /// Where the files of units are written.
     pub(super) folder: &'a Path,
     pub(super) plugins: &'a str,
+    /// Where recordings are.
+    pub(super) cassettes: &'a Path,
     pub(super) cache: &'a Path,
     pub(super) concurrency: usize,
     pub(super) cancel: &'a CancellationToken,
+    /// Whether every task can be solved from what it shows.
+    pub(super) decidable: bool,
     /// What was done before: these trials are not done again.
-    pub(super) done: &'a BTreeMap<(String, String, u64), usize>,
+    pub(super) done: &'a BTreeSet<Key>,
 }
 
 /// Some trials that belong together, done.
@@ -51,13 +59,14 @@ pub(super) struct Done {
     pub(super) trials: Vec<Trial>,
 }
 
-/// What keeps the draws of patterns apart: two patterns that do the same first step
-/// do not meet the same faults. Variants of one pattern do, so that what differs
-/// between them is the variant.
-pub(super) fn fault_seed(seed: u64, pattern: Pattern) -> u64 {
-    let text = format!("agentarch {seed} {}", pattern.name());
-    // What TOML can hold, and JavaScript.
-    Digest::of(text.as_bytes()).first_u64() >> 12
+/// Which of the times that a unit is run.
+enum Run {
+    /// Without any fault: what is right at each stage.
+    Reference,
+    /// As it is measured.
+    Trial,
+    /// Without these faults, and with all others.
+    Twin(Vec<Injected>),
 }
 
 impl Stage<'_> {
@@ -70,132 +79,148 @@ impl Stage<'_> {
             )));
         };
         for set in Set::ALL {
-            let of_set: Vec<&Task> = self
-                .tasks
-                .iter()
-                .copied()
-                .filter(|it| it.set == set)
-                .collect();
+            let tasks = self.tasks.iter().copied().filter(|it| it.set == set);
+            let of_set: Vec<&Task> = tasks.collect();
             let open = |seed: u64| -> Vec<&Task> {
-                let key = |task: &Task| (arm.id.clone(), task.id.clone(), seed);
-                of_set
-                    .iter()
-                    .copied()
-                    .filter(|it| !self.done.contains_key(&key(it)))
-                    .collect()
+                let name = set.name().to_owned();
+                let key = |task: &Task| (arm.id.clone(), name.clone(), task.id.clone(), seed);
+                let tasks = of_set.iter().copied();
+                tasks.filter(|it| !self.done.contains(&key(it))).collect()
             };
-            if self.seeds.iter().all(|seed| open(*seed).is_empty()) {
+            let seeds = &self.settings.seeds;
+            if seeds.iter().all(|seed| open(*seed).is_empty()) {
                 continue;
             }
-            let unit = |fault_seed| Unit {
+            let unit = |seed, fault_seed| Unit {
                 arm,
                 pattern,
                 set,
+                seed,
                 fault_seed,
                 plugins: self.plugins,
+                timeout_ms: match self.settings.mode {
+                    // Real time decides nothing: a busy machine must not change a result.
+                    Mode::Sim => 3_600_000,
+                    Mode::Record | Mode::Replay | Mode::Live => TIMEOUT_MICROS / 1_000,
+                },
             };
-            let right = self
-                .run(&unit(0), "reference", None, &of_set, Vec::new())
-                .await?;
+            let right = self.run(&unit(0, 0), Run::Reference, &of_set).await?;
+            if self.decidable {
+                self.sound(arm, &of_set, &right)?;
+            }
             let references: BTreeMap<&str, Reference> = (of_set.iter().zip(&right))
                 .map(|(task, ran)| (task.id.as_str(), trial::reference(ran)))
                 .collect();
-            for seed in self.seeds {
-                let tasks = open(*seed);
-                if tasks.is_empty() || self.cancel.is_cancelled() {
-                    continue;
-                }
-                let unit = unit(fault_seed(*seed, pattern));
-                let done = self.unit(&unit, *seed, &tasks, &references).await?;
-                if to.send(Done { trials: done }).await.is_err() {
-                    return Ok(());
+            for seed in seeds {
+                let unit = unit(*seed, fault_seed(*seed, pattern));
+                for tasks in open(*seed).chunks(self.chunk()) {
+                    let trials = self.unit(&unit, tasks, &references).await?;
+                    // What was cut short is no result.
+                    if self.cancel.is_cancelled() || to.send(Done { trials }).await.is_err() {
+                        return Ok(());
+                    }
                 }
             }
         }
         Ok(())
     }
 
+    /// Refuses to measure with agents that get a task wrong when nothing goes wrong:
+    /// every later figure would be about that.
+    fn sound(&self, arm: &Arm, tasks: &[&Task], ran: &[Ran]) -> Result<(), Problem> {
+        let wrong = tasks.iter().zip(ran).filter(|(task, ran)| {
+            !self.cancel.is_cancelled() && !trial::is_right(task, ran.report.output.as_ref())
+        });
+        let wrong: Vec<&str> = wrong.map(|(task, _)| task.id.as_str()).collect();
+        match wrong.first() {
+            None => Ok(()),
+            Some(first) => Err(Problem::failed(format!(
+                "without any fault {} of {} tasks are wrong in the arm `{}`, `{first}` first",
+                wrong.len(),
+                tasks.len(),
+                arm.id,
+            ))),
+        }
+    }
+
+    /// So many tasks are kept at once: what is lost when somebody pulls the plug.
+    fn chunk(&self) -> usize {
+        match self.settings.mode {
+            Mode::Sim => 100,
+            // Calls that were paid for.
+            Mode::Record | Mode::Replay | Mode::Live => self.concurrency.max(1),
+        }
+    }
+
     /// The trials of one unit.
     async fn unit(
         &self,
         unit: &Unit<'_>,
-        seed: u64,
         tasks: &[&Task],
         references: &BTreeMap<&str, Reference>,
     ) -> Result<Vec<Trial>, Problem> {
-        let name = format!("seed-{seed}");
-        let ran = self
-            .run(unit, &name, Some(self.rates), tasks, Vec::new())
-            .await?;
+        let ran = self.run(unit, Run::Trial, tasks).await?;
         let nothing = Reference::default();
         let reference = |task: &Task| references.get(task.id.as_str()).unwrap_or(&nothing);
-        let steps: Vec<_> = (tasks.iter().zip(&ran))
-            .map(|(task, ran)| trial::steps(task, &ran.report, reference(task)))
+        let mut all: Vec<Hit> = (tasks.iter().zip(&ran))
+            .map(|(task, ran)| {
+                let steps = trial::steps(task, &ran.report, reference(task));
+                let (faults, injected) = trial::faults(&steps, &ran.faults).into_iter().unzip();
+                Hit {
+                    steps,
+                    faults,
+                    injected,
+                    cascade: None,
+                }
+            })
             .collect();
-        let faults: Vec<_> = (steps.iter().zip(&ran))
-            .map(|(steps, ran)| trial::faults(steps, &ran.faults))
-            .collect();
-        // The twins: without the first fault, and with all others.
-        let hit: Vec<usize> = (0..tasks.len())
-            .filter(|at| faults.get(*at).is_some_and(|all| !all.is_empty()))
-            .collect();
-        let first = |at: &usize| {
-            faults
-                .get(*at)?
-                .first()
-                .map(|(_, injected)| injected.clone())
-        };
-        let spared: Vec<Injected> = hit.iter().filter_map(first).collect();
-        let twin_tasks: Vec<&Task> = hit
+        let spared: Vec<Injected> = all
             .iter()
-            .filter_map(|at| tasks.get(*at).copied())
+            .filter_map(|it| it.injected.first().cloned())
             .collect();
-        let twins = self
-            .run(unit, &name, Some(self.rates), &twin_tasks, spared)
-            .await?;
-        let mut cascades = BTreeMap::new();
-        for ((at, task), twin) in hit.iter().zip(&twin_tasks).zip(&twins) {
+        let hit = || {
+            all.iter()
+                .zip(tasks)
+                .filter(|(it, _)| !it.injected.is_empty())
+        };
+        let twin_tasks: Vec<&Task> = hit().map(|(_, task)| *task).collect();
+        let twins = self.run(unit, Run::Twin(spared), &twin_tasks).await?;
+        let hit = all.iter_mut().filter(|it| !it.injected.is_empty());
+        for ((hit, task), twin) in hit.zip(&twin_tasks).zip(&twins) {
             let twin = trial::steps(task, &twin.report, reference(task));
-            let own = (steps.get(*at), faults.get(*at));
-            if let (Some(steps), Some(faults)) = own {
-                let faults: Vec<_> = faults.iter().map(|(fault, _)| fault.clone()).collect();
-                cascades.insert(*at, cascade(steps, &twin, &faults));
-            }
+            hit.cascade = cascade(&hit.steps, &twin, &hit.faults);
         }
-        let trials = tasks.iter().zip(&ran).enumerate().map(|(at, (task, ran))| {
-            let cascade = cascades.remove(&at).flatten();
-            trial::trial(&unit.arm.id, seed, task, ran, reference(task), cascade)
+        let trials = tasks.iter().zip(&ran).zip(all).map(|((task, ran), hit)| {
+            trial::trial(&unit.arm.id, unit.seed, task, ran, reference(task), hit)
         });
         Ok(trials.collect())
     }
 
-    /// Runs tasks in a unit: with these rates or without faults, and without these
-    /// faults.
-    async fn run(
-        &self,
-        unit: &Unit<'_>,
-        name: &str,
-        rates: Option<&Rates>,
-        tasks: &[&Task],
-        spared: Vec<Injected>,
-    ) -> Result<Vec<Ran>, Problem> {
+    /// Runs tasks in a unit.
+    async fn run(&self, unit: &Unit<'_>, run: Run, tasks: &[&Task]) -> Result<Vec<Ran>, Problem> {
         if tasks.is_empty() {
             return Ok(Vec::new());
         }
-        let args = self.write(unit, name, rates)?;
+        let args = self.write(unit, &run)?;
         let checked = wire::read(&args)?;
         let observer = Observer::default();
+        let budget = match run {
+            // The solver costs nothing.
+            Run::Reference => None,
+            Run::Trial | Run::Twin(_) => self.budget.cloned(),
+        };
         let options = Options {
             concurrency: self.concurrency,
             cache: self.cache.to_owned(),
-            keep: None,
-            pinned: None,
-            tape: None,
-            teller: Teller::default(),
             bench: Some(Bench {
-                spared,
+                spared: match run {
+                    Run::Twin(spared) => spared,
+                    Run::Reference | Run::Trial => Vec::new(),
+                },
                 observer: observer.clone(),
+                budget,
             }),
+            ..Options::default()
         };
         let assembly = self.workshop.assemble(&checked, &options).await?;
         let jobs = tasks.iter().enumerate().map(|(index, task)| {
@@ -206,12 +231,8 @@ impl Stage<'_> {
             }))
         });
         let engine = Arc::clone(&assembly.engine);
-        let reports = engine.run_all(
-            jobs.collect(),
-            self.concurrency,
-            self.cancel,
-            |_: &Report| {},
-        );
+        let ended = |_: &Report| {};
+        let reports = engine.run_all(jobs.collect(), self.concurrency, self.cancel, ended);
         let reports = reports.await;
         let log = assembly
             .models
@@ -229,25 +250,32 @@ impl Stage<'_> {
     }
 
     /// Writes the files of a unit.
-    fn write(
-        &self,
-        unit: &Unit<'_>,
-        name: &str,
-        rates: Option<&Rates>,
-    ) -> Result<WorkflowArgs, Problem> {
+    fn write(&self, unit: &Unit<'_>, run: &Run) -> Result<WorkflowArgs, Problem> {
+        let name = format!("{}-{}", unit.arm.id, unit.set.name());
+        let folder = self.folder.join("work").join(&name);
+        let seed = unit.seed;
+        let cassette = self.cassettes.join(format!("{name}-seed-{seed}.jsonl"));
+        let cassette = std::path::absolute(&cassette).map_err(Problem::failed)?;
+        let cassette = cassette.display().to_string();
+        let answers = match (run, self.settings.mode, &self.settings.endpoint) {
+            (Run::Reference, ..) => Answers::Right,
+            (_, Mode::Record, Some(endpoint)) => Answers::Real(endpoint, Some(&cassette)),
+            (_, Mode::Replay, Some(endpoint)) => Answers::Recorded(endpoint, &cassette),
+            (_, Mode::Live, Some(endpoint)) => Answers::Real(endpoint, None),
+            (_, _, _) => Answers::Simulated(self.rates),
+        };
+        let host = match run {
+            Run::Reference => folder.join("reference.host.toml"),
+            // A twin has the same files: what it is spared stands in none.
+            Run::Trial | Run::Twin(_) => folder.join(format!("seed-{seed}.host.toml")),
+        };
         let tasks = format!("../../data/{}.json", unit.set.name());
         let ledger = ["../../data/vendors.json", "../../data/invoices.json"];
-        let folder = self
-            .folder
-            .join("work")
-            .join(format!("{}-{}", unit.arm.id, unit.set.name()));
-        let host = folder.join(format!("{name}.host.toml"));
-        let workflow = folder.join("workflow.yaml");
-        let policy = folder.join("policy.toml");
+        let (workflow, policy) = (folder.join("workflow.yaml"), folder.join("policy.toml"));
         for (path, text) in [
             (&workflow, unit.workflow(&tasks, ledger)),
             (&policy, unit.policy()),
-            (&host, unit.host(rates)),
+            (&host, unit.host(answers)),
         ] {
             write(path, &text)?;
         }

@@ -25,6 +25,17 @@ pub(super) struct Reference {
     pub(super) tools: Vec<(String, String)>,
 }
 
+/// What a run did and what hit it.
+pub(super) struct Hit {
+    pub(super) steps: Vec<Step>,
+    /// The first one first.
+    pub(super) faults: Vec<Fault>,
+    /// The same in the simulator's words.
+    pub(super) injected: Vec<Injected>,
+    /// What the first of them did: known from the twin.
+    pub(super) cascade: Option<Cascade>,
+}
+
 /// What a run has left behind.
 pub(super) struct Ran {
     pub(super) report: Report,
@@ -136,7 +147,7 @@ fn right(task: &Task, answer: Option<&Value>) -> BTreeMap<String, bool> {
     answer::right(task.set, &task.gold, answer.unwrap_or(&Value::Null))
 }
 
-fn is_right(task: &Task, answer: Option<&Value>) -> bool {
+pub(super) fn is_right(task: &Task, answer: Option<&Value>) -> bool {
     right(task, answer).values().all(|it| *it)
 }
 
@@ -172,18 +183,22 @@ pub(super) fn faults(steps: &[Step], injected: &[Injected]) -> Vec<(Fault, Injec
     faults
 }
 
-/// The whole trial. `cascade` comes from its twin.
+/// The whole trial.
 pub(super) fn trial(
     arm: &str,
     seed: u64,
     task: &Task,
     ran: &Ran,
     reference: &Reference,
-    cascade: Option<Cascade>,
+    hit: Hit,
 ) -> Trial {
+    let Hit {
+        steps,
+        faults,
+        cascade,
+        ..
+    } = hit;
     let report = &ran.report;
-    let steps = steps(task, report, reference);
-    let faults = faults(&steps, &ran.faults);
     let timed_out = report.latency_micros > TIMEOUT_MICROS || report.status == "timeout";
     let answer = report.output.clone().filter(|_| !timed_out);
     let fields = right(task, answer.as_ref());
@@ -200,8 +215,13 @@ pub(super) fn trial(
         tools: tools(ran, &steps, answer.as_ref(), reference),
         fields,
         answer,
-        steps,
-        faults: faults.into_iter().map(|(fault, _)| fault).collect(),
+        // What each step said was needed to compare it; kept, it would be most of
+        // what is kept.
+        steps: steps
+            .into_iter()
+            .map(|it| Step { output: None, ..it })
+            .collect(),
+        faults,
         cascade,
         spent: spent(report),
         latency_micros: report.latency_micros.min(TIMEOUT_MICROS),
