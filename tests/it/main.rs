@@ -23,6 +23,7 @@ mod http;
 mod live_model;
 mod owners;
 mod recall;
+mod recordings;
 mod runs;
 mod sandbox;
 mod scenarios;

@@ -156,6 +156,14 @@ fn reserved(
                     true,
                 );
             }
+            Provider::Replay { file } => {
+                let what = format!("the recording that the model `{alias}` plays");
+                reserve(file, what, false, true);
+            }
+        }
+        if let Some(file) = &model.record {
+            let what = format!("the recording of the model `{alias}`");
+            reserve(file, what, false, true);
         }
     }
     places

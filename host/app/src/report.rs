@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use hotcell_broker::provider::capped::Spending;
 use hotcell_broker::text;
 
 use crate::results::{Results, ScoreResult, TallyResult};
@@ -81,6 +82,15 @@ fn head(text: &mut String, results: &Results, colours: bool) {
         let faults = model.faults.iter().map(|(name, n)| format!("{n} {name}"));
         if !model.faults.is_empty() {
             row("injected faults", faults.collect::<Vec<_>>().join(", "));
+        }
+        if let Some(budget) = &model.budget {
+            row("budget", spent(budget));
+        }
+        if let Some(missed) = &model.missed {
+            row(
+                "not recorded",
+                format!("{} calls; {}", missed.count, missed.first),
+            );
         }
     }
     let latency = &results.latency;
@@ -289,6 +299,18 @@ fn right_align(table: &mut Table, from: usize) {
 
 fn section(text: &mut String, table: Table) {
     let _ = writeln!(text, "{table}");
+}
+
+/// How a budget stands, in words.
+fn spent(budget: &Spending) -> String {
+    let mut text = format!("{} of {} spent", usd(budget.spent), usd(budget.cap));
+    if budget.unclear > 0 {
+        text += &format!(", {} more perhaps", usd(budget.unclear));
+    }
+    if budget.refused > 0 {
+        text += &format!("; {} calls refused", budget.refused);
+    }
+    text
 }
 
 /// Micro-dollars as dollars, exactly.

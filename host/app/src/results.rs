@@ -9,6 +9,8 @@ use std::time::Duration;
 use hotcell_broker::Capability;
 use hotcell_broker::llm::Origin;
 use hotcell_broker::meter::Refusals;
+use hotcell_broker::provider::capped::{Budget, Spending};
+use hotcell_broker::provider::cassette::Misses;
 use hotcell_runtime::manifest::Kind;
 use hotcell_store::Digest;
 use hotcell_workflow::engine::{Attempt, Report, Trouble};
@@ -70,6 +72,19 @@ pub(crate) struct ModelResult {
     /// Injected faults by name, for simulations.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) faults: BTreeMap<String, u64>,
+    /// What its calls may cost and what they did, where there is a cap.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) budget: Option<Spending>,
+    /// What a recording was asked and does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) missed: Option<MissedResult>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct MissedResult {
+    pub(crate) count: u64,
+    /// The first of them, in words.
+    pub(crate) first: String,
 }
 
 #[derive(Serialize)]
@@ -219,6 +234,8 @@ fn models(facts: &Facts<'_>, reports: &[Report]) -> Vec<ModelResult> {
             output_tokens: 0,
             cost_micros: 0,
             faults: BTreeMap::new(),
+            budget: model.budget.as_ref().map(Budget::spending),
+            missed: model.misses.as_ref().and_then(missed),
         };
         for effect in mine {
             result.calls += 1;
@@ -235,6 +252,14 @@ fn models(facts: &Facts<'_>, reports: &[Report]) -> Vec<ModelResult> {
         result
     };
     facts.assembly.models.iter().map(model).collect()
+}
+
+fn missed(misses: &Misses) -> Option<MissedResult> {
+    let missed = misses.so_far();
+    Some(MissedResult {
+        count: missed.count,
+        first: missed.first?.to_string(),
+    })
 }
 
 fn scored(facts: &Facts<'_>, gold: &Gold, reports: &[Report]) -> ScoreResult {

@@ -2,6 +2,8 @@
 //! that names every crate.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,6 +13,7 @@ use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
 use hotcell_broker::provider::capped::{Budget, Capped};
+use hotcell_broker::provider::cassette::{CassetteError, Misses, Recorder, Replay};
 use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
 use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig, install_ring};
 use hotcell_broker::provider::scripted::Scripted;
@@ -41,6 +44,7 @@ use crate::manifest::host::{ApiKey, Model, Provider};
 use crate::manifest::records::Record;
 use crate::manifest::workflow::{Role, Workflow};
 use crate::manifest::{Checked, Files, problem};
+use crate::report::usd;
 use crate::screen;
 use crate::state::{State, clock};
 
@@ -86,6 +90,10 @@ pub(crate) struct ModelInUse {
     pub(crate) origin: Origin,
     /// Injected faults, for simulations.
     pub(crate) faults: Option<FaultLog>,
+    /// What its calls may cost, if there is a cap.
+    pub(crate) budget: Option<Budget>,
+    /// What was asked that a recording does not hold, for replays.
+    pub(crate) misses: Option<Misses>,
 }
 
 /// What the operator chose for this run.
@@ -137,6 +145,8 @@ pub(crate) struct Workshop {
     cells: Cells,
     /// Components by source.
     built: Mutex<BTreeMap<PathBuf, PathBuf>>,
+    /// By alias: workflows that are assembled together spend together.
+    budgets: Mutex<BTreeMap<String, Budget>>,
     /// By component, configuration and limits.
     loaded: Mutex<BTreeMap<Kept, Loaded>>,
 }
@@ -160,6 +170,7 @@ impl Workshop {
             runtime: Arc::new(runtime),
             cells,
             built: Mutex::default(),
+            budgets: Mutex::default(),
             loaded: Mutex::default(),
         })
     }
@@ -190,6 +201,14 @@ impl Workshop {
         sources.iter().map(digest).collect()
     }
 
+    /// The budget of a model, if it has one.
+    fn budget(&self, alias: &str, model: &Model) -> Option<Budget> {
+        let cap = model.budget?;
+        let mut budgets = self.budgets.lock().unwrap_or_else(PoisonError::into_inner);
+        let budget = budgets.entry(alias.to_owned());
+        Some(budget.or_insert_with(|| Budget::new(cap)).clone())
+    }
+
     fn load(&self, path: &Path, limits: Limits, config: &str) -> Result<Loaded, Problem> {
         let key = (path.to_owned(), config.to_owned(), format!("{limits:?}"));
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -203,6 +222,94 @@ impl Workshop {
             .entry(key)
             .or_insert(Loaded { plugin, bytes })
             .clone())
+    }
+
+    /// Who answers for an alias.
+    fn provider(
+        &self,
+        alias: &str,
+        model: &Model,
+        solver: Option<Arc<Plugin>>,
+        bench: Option<&Bench>,
+    ) -> Result<(Arc<dyn LlmProvider>, ModelInUse), Problem> {
+        let solved_by = solver
+            .as_ref()
+            .map(|s| s.manifest.name.clone())
+            .unwrap_or_default();
+        let plugin = solver.map(|plugin| ModelPlugin::new(self.cells.clone(), plugin));
+        let mut faults = None;
+        let mut misses = None;
+        let (provider, mut what): Connected = match (&model.provider, plugin) {
+            (
+                Provider::Sim {
+                    seed,
+                    faults: rates,
+                    ..
+                },
+                Some(plugin),
+            ) => {
+                let faulty = Faulty::new(Arc::new(plugin), rates.clone(), *seed).map_err(|e| {
+                    unusable(alias, &e.to_string(), "see `faults` in the host file")
+                })?;
+                let spared = bench
+                    .into_iter()
+                    .flat_map(|bench| bench.spared.iter().cloned());
+                let faulty = faulty.sparing(spared);
+                faults = Some(faulty.log());
+                (
+                    Arc::new(faulty),
+                    format!("sim over {solved_by}, seed {seed}"),
+                )
+            }
+            (Provider::Plugin { .. }, Some(plugin)) => {
+                (Arc::new(plugin), format!("the plugin {solved_by}"))
+            }
+            (Provider::Replay { file }, _) => {
+                let (replay, what) = replay(alias, file)?;
+                misses = Some(replay.misses());
+                (Arc::new(replay), what)
+            }
+            _ => connect(alias, model)?
+                .ok_or_else(|| Problem::failed("a model's plugin was not loaded"))?,
+        };
+        let origin = provider.origin();
+        let budget = self.budget(alias, model);
+        let provider = match &budget {
+            Some(budget) => {
+                what += &format!(", at most {}", usd(budget.spending().cap));
+                Arc::new(Capped::new(provider, model.price, budget.clone()))
+            }
+            None => provider,
+        };
+        let provider = match bench.and_then(|bench| bench.budget.as_ref()) {
+            Some(budget) => Arc::new(Capped::new(provider, model.price, budget.clone())),
+            None => provider,
+        };
+        // What is known already costs nothing, so recordings come before the cap. A
+        // run without one of its faults is no recording of anything.
+        let twin = bench.is_some_and(|bench| !bench.spared.is_empty());
+        let provider = match model.record.as_ref().filter(|_| !twin) {
+            Some(file) => {
+                what += &format!(", recorded in {}", file.display());
+                Arc::new(recorder(alias, model, file, provider)?)
+            }
+            None => provider,
+        };
+        let provider = match bench {
+            Some(bench) => bench.observer.around(provider),
+            None => provider,
+        };
+        Ok((
+            provider,
+            ModelInUse {
+                alias: alias.to_owned(),
+                what,
+                origin,
+                faults,
+                budget,
+                misses,
+            },
+        ))
     }
 
     /// Builds, loads and connects what one workflow needs.
@@ -274,7 +381,7 @@ impl Workshop {
                     Some(plugin)
                 }
             };
-            let (provider, info) = provider(alias, model, solver, &cells, options.bench.as_ref())?;
+            let (provider, info) = self.provider(alias, model, solver, options.bench.as_ref())?;
             let route = Route {
                 provider,
                 price: model.price,
@@ -459,7 +566,7 @@ pub(crate) fn expect_name(name: &str, own: &str, path: &Path) -> Result<(), Prob
 pub(crate) fn plugin_of(model: &Model) -> Option<&Path> {
     match &model.provider {
         Provider::Sim { plugin, .. } | Provider::Plugin { plugin } => Some(plugin),
-        Provider::OpenAi { .. } | Provider::Scripted { .. } => None,
+        Provider::OpenAi { .. } | Provider::Scripted { .. } | Provider::Replay { .. } => None,
     }
 }
 
@@ -546,68 +653,6 @@ fn load(
 /// Who answers for an alias, and in words.
 type Connected = (Arc<dyn LlmProvider>, String);
 
-fn provider(
-    alias: &str,
-    model: &Model,
-    solver: Option<Arc<Plugin>>,
-    cells: &Cells,
-    bench: Option<&Bench>,
-) -> Result<(Arc<dyn LlmProvider>, ModelInUse), Problem> {
-    let solved_by = solver
-        .as_ref()
-        .map(|s| s.manifest.name.clone())
-        .unwrap_or_default();
-    let plugin = solver.map(|plugin| ModelPlugin::new(cells.clone(), plugin));
-    let mut faults = None;
-    let (provider, what): Connected = match (&model.provider, plugin) {
-        (
-            Provider::Sim {
-                seed,
-                faults: rates,
-                ..
-            },
-            Some(plugin),
-        ) => {
-            let faulty = Faulty::new(Arc::new(plugin), rates.clone(), *seed)
-                .map_err(|e| unusable(alias, &e.to_string(), "see `faults` in the host file"))?;
-            let spared = bench
-                .into_iter()
-                .flat_map(|bench| bench.spared.iter().cloned());
-            let faulty = faulty.sparing(spared);
-            faults = Some(faulty.log());
-            (
-                Arc::new(faulty),
-                format!("sim over {solved_by}, seed {seed}"),
-            )
-        }
-        (Provider::Plugin { .. }, Some(plugin)) => {
-            (Arc::new(plugin), format!("the plugin {solved_by}"))
-        }
-        _ => connect(alias, model)?
-            .ok_or_else(|| Problem::failed("a model's plugin was not loaded"))?,
-    };
-    let origin = provider.origin();
-    let provider = match bench {
-        Some(bench) => {
-            let provider: Arc<dyn LlmProvider> = match &bench.budget {
-                Some(budget) => Arc::new(Capped::new(provider, model.price, budget.clone())),
-                None => provider,
-            };
-            bench.observer.around(provider)
-        }
-        None => provider,
-    };
-    Ok((
-        provider,
-        ModelInUse {
-            alias: alias.to_owned(),
-            what,
-            origin,
-            faults,
-        },
-    ))
-}
-
 /// The provider behind an alias, unless it is a plugin. Reads the key or the
 /// script and connects to nothing.
 pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, Problem> {
@@ -643,7 +688,64 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
                 .map_err(|e| wrong(format!("`{shown}`: {e}"), "mend the script"))?;
             (Arc::new(scripted), format!("the script {shown}"))
         }
+        Provider::Replay { file } => {
+            let (replay, what) = replay(alias, file)?;
+            (Arc::new(replay), what)
+        }
     }))
+}
+
+/// A recording to answer from, and what it is in words.
+fn replay(alias: &str, file: &Path) -> Result<(Replay, String), Problem> {
+    let shown = file.display();
+    let opened = File::open(file).map_err(CassetteError::from);
+    let replay = opened
+        .and_then(|opened| Replay::read(BufReader::new(opened)))
+        .map_err(|e| unusable_recording(alias, file, &e))?;
+    if replay.interrupted() {
+        cut_short(file);
+    }
+    let what = format!("the recording {shown}, {} calls", replay.calls());
+    Ok((replay, what))
+}
+
+/// Records into a file what a model is asked.
+fn recorder(
+    alias: &str,
+    model: &Model,
+    file: &Path,
+    provider: Arc<dyn LlmProvider>,
+) -> Result<Recorder, Problem> {
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let opened = options.open(file).map_err(CassetteError::from);
+    let recorder = opened
+        .and_then(|opened| Recorder::new(provider, opened, model.timeout))
+        .map_err(|e| unusable_recording(alias, file, &e))?;
+    if recorder.interrupted() {
+        cut_short(file);
+    }
+    Ok(recorder)
+}
+
+fn cut_short(file: &Path) {
+    screen::warning(miette::miette!(
+        severity = miette::Severity::Warning,
+        help = "the call it was about is not in the recording",
+        "the last line of `{}` is not whole, as after a crash",
+        file.display()
+    ));
+}
+
+fn unusable_recording(alias: &str, file: &Path, error: &CassetteError) -> Problem {
+    let why = std::error::Error::source(error).map(|why| format!(": {why}"));
+    let why = format!("`{}`: {error}{}", file.display(), why.unwrap_or_default());
+    let help = match error {
+        CassetteError::InUse => "wait for the other, or record into a file for each model",
+        CassetteError::Origin { .. } => "record into another file",
+        _ => "name a file that `record` has written, or one that is not there",
+    };
+    unusable(alias, &why, help)
 }
 
 fn unusable(alias: &str, why: &str, help: &'static str) -> Problem {

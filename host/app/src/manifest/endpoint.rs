@@ -140,6 +140,8 @@ pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Pr
         provider,
         price,
         timeout: DEFAULT_TIMEOUT,
+        budget: None,
+        record: None,
     };
     Ok(ModelChoice::Server(Box::new(model)))
 }

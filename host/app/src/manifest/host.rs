@@ -34,6 +34,10 @@ pub(crate) struct Model {
     pub(crate) price: Price,
     /// The longest one call may take.
     pub(crate) timeout: Duration,
+    /// What all its calls may cost together, in micro-dollars.
+    pub(crate) budget: Option<u64>,
+    /// Where its calls are recorded, if they are.
+    pub(crate) record: Option<PathBuf>,
 }
 
 /// Who answers.
@@ -67,6 +71,11 @@ pub(crate) enum Provider {
         /// That file.
         file: PathBuf,
     },
+    /// Answers that were recorded.
+    Replay {
+        /// The recording.
+        file: PathBuf,
+    },
 }
 
 /// Where a key is.
@@ -98,13 +107,15 @@ enum Word {
     Plugin,
     OpenAi,
     Scripted,
+    Replay,
 }
 
-const PROVIDERS: [(&str, Word); 4] = [
+const PROVIDERS: [(&str, Word); 5] = [
     ("sim", Word::Sim),
     ("plugin", Word::Plugin),
     ("openai", Word::OpenAi),
     ("scripted", Word::Scripted),
+    ("replay", Word::Replay),
 ];
 
 /// Reads a host file. It is complete unless the reader has noted a problem.
@@ -138,6 +149,8 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         "model",
         "api_key",
         "file",
+        "budget_usd",
+        "record",
     ];
     let Some(word) = node.get("provider") else {
         let table = reader.table(node, "a model", &all)?;
@@ -154,8 +167,9 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         Word::Plugin => ("a `plugin` model", &["plugin"]),
         Word::OpenAi => ("an `openai` model", &["base_url", "model", "api_key"]),
         Word::Scripted => ("a `scripted` model", &["file"]),
+        Word::Replay => ("a `replay` model", &["file"]),
     };
-    let keys: Vec<&str> = ["provider", "price", "timeout_ms"]
+    let keys: Vec<&str> = ["provider", "price", "timeout_ms", "budget_usd", "record"]
         .iter()
         .chain(own)
         .copied()
@@ -170,6 +184,11 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
             file.and_then(|node| reader.file(node, "file"))
                 .map(|file| Provider::Scripted { file })
         }
+        Word::Replay => {
+            let file = reader.require(&table, "file", "name a file that `record` has written");
+            file.and_then(|node| reader.file(node, "file"))
+                .map(|file| Provider::Replay { file })
+        }
     };
     let price = reader
         .require(&table, "price", PRICE)
@@ -180,11 +199,39 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
             .whole(node, "timeout_ms", 1..=3_600_000)
             .map(Duration::from_millis),
     };
+    let budget = match table.get("budget_usd") {
+        None => Some(None),
+        Some(node) => budget(reader, node).map(Some),
+    };
+    let record = match table.get("record") {
+        None => Some(None),
+        Some(node) => reader.output(node, "record").map(Some),
+    };
     Some(Model {
         provider: provider?,
         price: price?,
         timeout: timeout?,
+        budget: budget?,
+        record: record?,
     })
+}
+
+/// Dollars as micro-dollars. A budget is refused that is not a whole number of
+/// them: money is not rounded.
+fn budget(reader: &mut Reader, node: &Node) -> Option<u64> {
+    let dollars = reader.number(node, "budget_usd")?;
+    let micros = (dollars * 1e6).round();
+    let exact = (micros / 1e6 - dollars).abs() < 1e-9;
+    if (0.0..=1e12).contains(&micros) && exact {
+        return Some(micros as u64);
+    }
+    reader.wrong(
+        &node.span,
+        "`budget_usd` must be dollars from 0 to 1000000",
+        format!("this is {dollars}"),
+        "write at most six decimals, such as `budget_usd = 3.0`",
+    );
+    None
 }
 
 fn plugin(reader: &mut Reader, table: &Table<'_>) -> Option<PathBuf> {

@@ -327,6 +327,21 @@ impl Reader {
         None
     }
 
+    /// The path of a file that is there or can be made.
+    pub(crate) fn output(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
+        let text = self.text(node, what)?;
+        let path = self.base.join(text);
+        let label = match path.parent() {
+            _ if path.is_dir() => "this is a folder",
+            Some(folder) if folder.is_dir() => return Some(path),
+            _ => "there is no such folder",
+        };
+        let message = format!("cannot write `{}`", path.display());
+        let help = "paths are relative to the folder of this file";
+        self.wrong(&node.span, message, label, help);
+        None
+    }
+
     /// The path of a plugin: a crate's folder or a `.wasm` file.
     pub(crate) fn plugin(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
         let text = self.text(node, what)?;

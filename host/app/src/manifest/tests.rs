@@ -428,7 +428,7 @@ Error:
  5 │ [models.default.faults]
    ╰────
   help: did you mean `price`? the keys of a `sim` model: `provider`, `price`, `timeout_ms`,
-        `plugin`, `seed`, `faults`
+        `budget_usd`, `record`, `plugin`, `seed`, `faults`
 ";
     assert_eq!(shown, expected);
 }
