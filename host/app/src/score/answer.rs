@@ -148,6 +148,13 @@ mod tests {
                 Set::Reconciliation,
                 "matches",
                 two.clone(),
+                matches(&[("b1", "l1"), ("b2", "l2"), ("b3", "l3")]),
+                false,
+            ),
+            (
+                Set::Reconciliation,
+                "matches",
+                two.clone(),
                 matches(&[("b1", "l1")]),
                 false,
             ),
