@@ -38,9 +38,9 @@ const DARK: &str = "\
 const PRINT: &str = "\
 @page{size:A4;margin:16mm 14mm}:root{color-scheme:light}\
 body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h1{font-size:18pt}h2{font-size:13pt;margin:1.4rem 0 .5rem;break-after:avoid}\
-p,ul,figcaption{max-width:none}.wide,figure{overflow:visible}.wide{margin:.7rem 0 1rem}table{font-size:7.6pt;max-width:100%}\
-th,td{padding:.22rem .4rem}thead{display:table-header-group}tr,.notice,pre,figure{break-inside:avoid}\
-caption,th.group{break-after:avoid}figure svg{min-width:0;max-width:100%}pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}\
+p,ul,figcaption{max-width:none}.wide,figure{overflow:visible}.wide{margin:.7rem 0 1rem}table{font-size:8.2pt;max-width:100%}\
+th,td{padding:.22rem .4rem}thead{display:table-header-group}tr,tbody,.notice,pre,figure{break-inside:avoid}\
+caption,th.group{break-after:avoid}figure svg{min-width:0;max-width:165mm}pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}\
 .notice,thead th,.hc{-webkit-print-color-adjust:exact;print-color-adjust:exact}";
 
 pub(super) fn write(page: &Page) -> String {

@@ -43,7 +43,8 @@ fn charts(findings: &Findings) -> Option<Section> {
     section.chart(chart::success(findings), "");
     section.chart(
         chart::epi(findings),
-        "How many other steps the first fault of a trial made wrong, by comparison with the same trial without it.",
+        "How many other steps the first fault of a trial made wrong, by comparison with the same \
+         trial without it.",
     );
     let clock = about::clock(findings);
     section.chart(

@@ -9,8 +9,9 @@ use fixture::{agentarch, own};
 use roxmltree::{Document, Node, ParsingOptions};
 
 use super::{SIMULATED, charts, html, json, markdown};
+use crate::analyse;
 use crate::findings::Findings;
-use crate::trial::Mode;
+use crate::trial::{Arm, Meta, Mode, Study, Trial};
 
 const SECTIONS: [&str; 16] = [
     "What this is",
@@ -406,4 +407,48 @@ fn the_same_findings_give_the_same_bytes() {
             }
         }
     }
+}
+
+#[test]
+fn what_analysis_finds_can_be_drawn() {
+    let trial = |arm: &str, task: u64, right: bool| Trial {
+        arm: arm.to_owned(),
+        set: "invoice".to_owned(),
+        task: format!("T-{task}"),
+        seed: 1,
+        status: "completed".to_owned(),
+        right,
+        fields: [("reason".to_owned(), right)].into(),
+        latency_micros: 1_000_000 * (task + 1),
+        ..Trial::default()
+    };
+    let arm = |id: &str, main| Arm {
+        id: id.to_owned(),
+        pattern: "sequential".to_owned(),
+        main,
+        ..Arm::default()
+    };
+    let arms = vec![arm("sequential", true), arm("sequential-bare", false)];
+    let tasks = |arm: &Arm| {
+        (0..8)
+            .map(|task| trial(&arm.id, task, task % 2 == 0))
+            .collect::<Vec<_>>()
+    };
+    let trials = arms.iter().flat_map(tasks).collect();
+    let study = Study {
+        meta: Meta {
+            seeds: vec![1],
+            tasks: 8,
+            timeout_micros: 60_000_000,
+            ..Meta::default()
+        },
+        arms,
+        trials,
+        failed: Vec::new(),
+    };
+    let findings = analyse(&study).unwrap();
+    let text = markdown(&findings);
+    assert!(text.contains("| sequential | 50.0 % ("), "{text}");
+    parse(&html(&findings));
+    assert!(charts(&findings).len() > 2);
 }

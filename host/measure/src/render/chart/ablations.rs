@@ -50,7 +50,8 @@ pub(in super::super) fn ablations(findings: &Findings) -> Option<Chart> {
     let title = "What each part is worth: success of a variant less that of its pattern";
     let mut sheet = Sheet::new(findings, title, WIDTH);
     let share = rate(findings.method.confidence);
-    sheet.legend(&[(Key::Dot, format!("difference in percentage points, {share} interval; left of 0: worse than the pattern as it is"))]);
+    let words = format!("difference in percentage points, {share} interval; left of 0: worse");
+    sheet.legend(&[(Key::Dot, words)]);
     let mut words = Vec::new();
     for panel in &panels {
         let place = Place {

@@ -36,7 +36,8 @@ pub(in super::super) fn cascades(findings: &Findings) -> Option<Chart> {
     let side = ((room - NAMES - 52.0) / stages).min(40.0);
 
     let mut sheet = Sheet::new(findings, "How faults spread from stage to stage", WIDTH);
-    let said = "Row: stage hit by a trial’s first fault. Column: how often that made a step of the stage wrong.";
+    let said = "Row: stage hit by a trial’s first fault. Column: how often that made a step of \
+                the stage wrong.";
     sheet
         .drawing
         .text(EDGE, sheet.y + 10.0, "m", Anchor::Start, said);
@@ -91,7 +92,9 @@ fn map(drawing: &mut Drawing, arm: &ArmFindings, x: f64, y: f64, side: f64) -> f
     let mut at = left;
     for (nth, stage) in stages.iter().enumerate() {
         // Names that would touch stand on two levels.
-        let text = fitted(stage, if side < 60.0 { side * 1.9 } else { side });
+        let next = nth + 1 < stages.len();
+        let room = if next { side * 2.0 - 2.0 } else { side + 16.0 };
+        let text = fitted(stage, room);
         let up = if nth % 2 == 0 { 5.0 } else { 18.0 };
         drawing.text(at + side / 2.0, top - up, "m", Anchor::Middle, &text);
         at += side;

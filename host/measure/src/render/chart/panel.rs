@@ -73,7 +73,9 @@ impl Panel {
     pub(super) fn draw(&self, drawing: &mut Drawing, place: Place) -> f64 {
         let mut top = place.y;
         if let Some(title) = &self.title {
-            drawing.text(place.x, top + 14.0, "k", Anchor::Start, title);
+            let room = place.labels + place.plot + place.values;
+            let title = short(title, fitting(title, room));
+            drawing.text(place.x, top + 14.0, "k", Anchor::Start, &title);
             top += 22.0;
         }
         let scale = self.scale(place);

@@ -42,7 +42,10 @@ pub(super) fn about(findings: &Findings) -> Section {
              each task under each seed is one trial."
         )
     } else {
-        format!("{tasks} of one’s own, worked on by {arms} under {under}; each task under each seed is one trial.")
+        format!(
+            "{tasks} of one’s own, worked on by {arms} under {under}; each task under each seed \
+             is one trial."
+        )
     });
     section.table(circumstances(findings));
     match &meta.fitted {

@@ -2,7 +2,7 @@
 
 use super::super::chart;
 use super::super::name;
-use super::super::number::{Unit, chance, count, plain, rate};
+use super::super::number::{Unit, chance, count, p, plain, rate};
 use super::super::page::{Cell, Row, Section, Table};
 use super::super::text;
 use crate::findings::{Ablation, Family, Findings, Pair};
@@ -29,58 +29,60 @@ pub(super) fn pairs(findings: &Findings) -> Option<Section> {
         "McNemar p",
         "Holm p",
         "Significant?",
-        "Paired t",
-        "Unpaired z",
     ];
-    let mut table = Table::new("Success of the first less that of the second", columns);
+    let caption = "Success of the first less that of the second";
+    section.table(families(findings, Table::new(caption, columns), tested));
+    let columns = ["Pair", "Paired t", "Unpaired z"];
+    let caption = "The same pairs by other tests, for comparison only";
+    section.table(families(findings, Table::new(caption, columns), otherwise));
+    Some(section)
+}
+
+/// The pairs, each family of comparisons by itself.
+fn families(findings: &Findings, mut table: Table, cells: fn(&Pair) -> Vec<Cell>) -> Table {
     for (family, title) in [
         (Family::Patterns, "Patterns"),
         (Family::Single, "Patterns and the agent that works alone"),
     ] {
         let of = findings.pairs.iter().filter(|pair| pair.family == family);
-        let rows: Vec<_> = of.map(|pair| row(findings, pair)).collect();
+        let row = |pair: &Pair| {
+            let (a, b) = (name::of(findings, &pair.a), name::of(findings, &pair.b));
+            Row::new(format!("{a} and {b}"), cells(pair))
+        };
+        let rows: Vec<_> = of.map(row).collect();
         if !rows.is_empty() {
             table.group(Some(title.to_owned()), rows);
         }
     }
-    section.table(table);
-    Some(section)
+    table
 }
 
-fn row(findings: &Findings, pair: &Pair) -> Row {
-    let (a, b) = (name::of(findings, &pair.a), name::of(findings, &pair.b));
+fn tested(pair: &Pair) -> Vec<Cell> {
+    vec![
+        Cell::number(count(pair.both)),
+        Cell::number(count(pair.only_a)),
+        Cell::number(count(pair.only_b)),
+        Cell::number(count(pair.neither)),
+        Cell::estimate(Unit::Points, pair.difference.as_ref(), "no common trials"),
+        Cell::number(chance(pair.mcnemar_p)),
+        Cell::number(chance(pair.holm_p)),
+        Cell::Is(pair.significant),
+    ]
+}
+
+fn otherwise(pair: &Pair) -> Vec<Cell> {
     let paired = match pair.paired_t {
-        Some(it) => Cell::number(format!("{} (p {})", plain(it.t, 2), with_equals(it.p))),
+        Some(it) => {
+            let (t, df) = (plain(it.t, 2), count(it.df));
+            Cell::number(format!("{t} ({df} degrees of freedom, {})", p(it.p)))
+        }
         None => Cell::Absent("no difference that varies"),
     };
     let unpaired = match pair.unpaired {
-        Some(it) => Cell::number(format!("{} (p {})", plain(it.z, 2), with_equals(it.p))),
+        Some(it) => Cell::number(format!("{} ({})", plain(it.z, 2), p(it.p))),
         None => Cell::Absent("all alike"),
     };
-    Row::new(
-        format!("{a} and {b}"),
-        vec![
-            Cell::number(count(pair.both)),
-            Cell::number(count(pair.only_a)),
-            Cell::number(count(pair.only_b)),
-            Cell::number(count(pair.neither)),
-            Cell::estimate(Unit::Points, pair.difference.as_ref(), "no common trials"),
-            Cell::number(chance(pair.mcnemar_p)),
-            Cell::number(chance(pair.holm_p)),
-            Cell::Is(pair.significant),
-            paired,
-            unpaired,
-        ],
-    )
-}
-
-fn with_equals(p: f64) -> String {
-    let text = chance(p);
-    if text.starts_with('<') {
-        text
-    } else {
-        format!("= {text}")
-    }
+    vec![paired, unpaired]
 }
 
 pub(super) fn ablations(findings: &Findings) -> Option<Section> {
@@ -95,6 +97,7 @@ pub(super) fn ablations(findings: &Findings) -> Option<Section> {
          adjusted: these comparisons describe.",
     );
     section.chart(chart::ablations(findings), "");
+    let share = rate(findings.method.confidence);
     let columns = [
         "Variant",
         "What is special",
@@ -104,15 +107,23 @@ pub(super) fn ablations(findings: &Findings) -> Option<Section> {
         "McNemar p",
         "EPI",
         "as it is",
-        "Cost",
-        "P50",
-        "P95",
     ];
-    let share = rate(findings.method.confidence);
-    let caption = format!(
-        "Variants, with {share} intervals; cost, P50 and P95 as multiples of the pattern’s as it is"
-    );
-    let mut table = Table::new(caption, columns);
+    let caption = format!("How well variants do, with {share} intervals");
+    section.table(patterns(findings, Table::new(caption, columns), |it| {
+        success(findings, it)
+    }));
+    let columns = ["Variant", "Cost", "P50", "P95"];
+    let caption = "What variants take, as multiples of the pattern’s as it is";
+    section.table(patterns(findings, Table::new(caption, columns), taken));
+    Some(section)
+}
+
+/// The ablations, those of each pattern by themselves.
+fn patterns(
+    findings: &Findings,
+    mut table: Table,
+    cells: impl Fn(&Ablation) -> Vec<Cell>,
+) -> Table {
     let mut patterns: Vec<&str> = Vec::new();
     for ablation in &findings.ablations {
         if !patterns.contains(&ablation.pattern.as_str()) {
@@ -121,34 +132,35 @@ pub(super) fn ablations(findings: &Findings) -> Option<Section> {
     }
     for pattern in patterns {
         let of = findings.ablations.iter().filter(|it| it.pattern == pattern);
-        let rows = of.map(|it| variant(findings, it)).collect();
-        table.group(Some(name::pattern(pattern)), rows);
+        let row = |it: &Ablation| Row::new(text::short(&it.arm, 60), cells(it));
+        table.group(Some(name::pattern(pattern)), of.map(row).collect());
     }
-    section.table(table);
-    Some(section)
+    table
 }
 
-fn variant(findings: &Findings, of: &Ablation) -> Row {
+fn success(findings: &Findings, of: &Ablation) -> Vec<Cell> {
     let main = findings.of_arm(&of.main);
     let special = name::variant(&of.variant, main.map(|arm| &arm.variant));
     let epi = "no fault followed";
-    let ratio = "nothing to compare with";
-    Row::new(
-        text::short(&of.arm, 60),
-        vec![
-            match special {
-                Some(words) => Cell::words(words),
-                None => Cell::Absent("nothing that is named"),
-            },
-            Cell::number(Unit::Percent.value(of.success)),
-            Cell::number(Unit::Percent.value(of.main_success)),
-            Cell::estimate(Unit::Points, of.difference.as_ref(), "no common trials"),
-            Cell::number(chance(of.mcnemar_p)),
-            Cell::estimate(Unit::Steps, of.epi.as_ref(), epi),
-            Cell::maybe(Unit::Steps, of.main_epi.map(|it| it.value), epi),
-            Cell::estimate(Unit::Times, of.cost_ratio.as_ref(), ratio),
-            Cell::maybe(Unit::Times, of.latency_p50_ratio, ratio),
-            Cell::maybe(Unit::Times, of.latency_p95_ratio, ratio),
-        ],
-    )
+    vec![
+        match special {
+            Some(words) => Cell::words(words),
+            None => Cell::Absent("nothing that is named"),
+        },
+        Cell::number(Unit::Percent.value(of.success)),
+        Cell::number(Unit::Percent.value(of.main_success)),
+        Cell::estimate(Unit::Points, of.difference.as_ref(), "no common trials"),
+        Cell::number(chance(of.mcnemar_p)),
+        Cell::estimate(Unit::Steps, of.epi.as_ref(), epi),
+        Cell::maybe(Unit::Steps, of.main_epi.map(|it| it.value), epi),
+    ]
+}
+
+fn taken(of: &Ablation) -> Vec<Cell> {
+    let none = "nothing to compare with";
+    vec![
+        Cell::estimate(Unit::Times, of.cost_ratio.as_ref(), none),
+        Cell::maybe(Unit::Times, of.latency_p50_ratio, none),
+        Cell::maybe(Unit::Times, of.latency_p95_ratio, none),
+    ]
 }

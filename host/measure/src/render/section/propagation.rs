@@ -7,6 +7,18 @@ use super::super::page::{Cell, Row, Section, Table};
 use super::{no_epi, rows};
 use crate::findings::{ArmFindings, Findings};
 
+/// What each number is.
+const DEFINITIONS: [&str; 5] = [
+    "EPI, the headline: the trial is run again without its first fault; a step counts if it \
+     differs from its twin, is wrong, and saw the faulty step. The mean over trials with a fault.",
+    "Course’s code: wrong steps that come after a wrong step, whoever saw what. The mean over all \
+     trials, those without a fault included.",
+    "The same along lineage: only wrong steps that saw a wrong one. Voters side by side see \
+     nothing of one another.",
+    "Pooled, the course’s text: wrong steps that saw a wrong one, for each wrong step that saw none.",
+    "Contained: the share of first faults that made no other step wrong.",
+];
+
 pub(super) fn propagation(findings: &Findings) -> Option<Section> {
     let any = |arm: &ArmFindings| {
         let spread = &arm.overall.propagation;
@@ -19,13 +31,7 @@ pub(super) fn propagation(findings: &Findings) -> Option<Section> {
     section.say(
         "An error propagation index can be read in several ways, which do not agree. All of them:",
     );
-    section.list([
-        "EPI, the headline: the trial is run again without its first fault; a step counts if it differs from its twin, is wrong, and saw the faulty step. The mean over trials with a fault.".to_owned(),
-        "Course’s code: wrong steps that come after a wrong step, whoever saw what. The mean over all trials, those without a fault included.".to_owned(),
-        "The same along lineage: only wrong steps that saw a wrong one. Voters side by side see nothing of one another.".to_owned(),
-        "Pooled, the course’s text: wrong steps that saw a wrong one, for each wrong step that saw none.".to_owned(),
-        "Contained: the share of first faults that made no other step wrong.".to_owned(),
-    ]);
+    section.list(DEFINITIONS.map(str::to_owned));
     let cells = |arm: &ArmFindings| {
         let spread = &arm.overall.propagation;
         let none = "no step was recorded";
