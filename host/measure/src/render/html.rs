@@ -2,7 +2,7 @@
 
 use super::page::{Block, Cell, Page, Row, Section, Span, Table};
 use super::svg::{NIGHT, STYLE};
-use super::text::markup as safe;
+use super::text::markup;
 
 /// How a page looks. Paper is always white; a chart or a row is never torn in two.
 const PAGE: &str = "\
@@ -42,6 +42,26 @@ p,ul,figcaption{max-width:none}.wide,figure{overflow:visible}.wide{margin:.7rem 
 th,td{padding:.22rem .4rem}thead{display:table-header-group}tr,tbody,.notice,pre,figure{break-inside:avoid}\
 caption,th.group{break-after:avoid}figure svg{min-width:0;max-width:165mm}pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}\
 .notice,thead th,.hc{-webkit-print-color-adjust:exact;print-color-adjust:exact}";
+
+/// What stays in one line with the number before it.
+const UNITS: [&str; 8] = ["%", "×", "s", "ms", "USD", "points", "point", "trials"];
+
+/// Escaped, and no number torn from its unit.
+fn safe(text: &str) -> String {
+    let text = markup(text);
+    let mut out = String::with_capacity(text.len());
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let rest = text
+            .get(at + 1..)
+            .filter(|_| c == ' ' && before.is_ascii_digit());
+        let word = rest.and_then(|rest| rest.split([' ', ')', ',', ';', '.', ':']).next());
+        let is_unit = word.is_some_and(|word| UNITS.contains(&word));
+        out.push(if is_unit { '\u{a0}' } else { c });
+        before = c;
+    }
+    out
+}
 
 pub(super) fn write(page: &Page) -> String {
     let title = safe(&page.title);
@@ -115,7 +135,7 @@ fn span(span: &Span) -> String {
 }
 
 fn put_table(table: &Table, page: &Page, out: &mut String) {
-    let label = if page.simulated && table.measured {
+    let label = if page.simulated && !table.real {
         "<span class=\"sim\">SIMULATED</span>"
     } else {
         ""
@@ -124,11 +144,12 @@ fn put_table(table: &Table, page: &Page, out: &mut String) {
     *out += &format!(
         "<div class=\"wide\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\n<table>\n<caption>{caption}{label}</caption>\n<thead><tr>"
     );
-    let first = table.groups.iter().find_map(|group| group.rows.first());
     for (nth, column) in table.columns.iter().enumerate() {
-        let cell = nth.checked_sub(1).and_then(|at| first?.cells.get(at));
-        let right = cell.is_some_and(Cell::is_number);
-        let class = if right { " class=\"n\"" } else { "" };
+        let class = if table.is_right(nth) {
+            " class=\"n\""
+        } else {
+            ""
+        };
         *out += &format!("<th scope=\"col\"{class}>{}</th>", safe(column));
     }
     *out += "</tr></thead>\n";
@@ -141,17 +162,21 @@ fn put_table(table: &Table, page: &Page, out: &mut String) {
             );
         }
         for row in &group.rows {
-            put_row(row, out);
+            put_row(row, table, out);
         }
         *out += "</tbody>\n";
     }
     *out += "</table>\n</div>\n";
 }
 
-fn put_row(row: &Row, out: &mut String) {
+fn put_row(row: &Row, table: &Table, out: &mut String) {
     *out += &format!("<tr><th scope=\"row\">{}</th>", safe(&row.head));
-    for cell in &row.cells {
-        let class = if cell.is_number() { " class=\"n\"" } else { "" };
+    for (nth, cell) in row.cells.iter().enumerate() {
+        let class = if table.is_right(nth + 1) {
+            " class=\"n\""
+        } else {
+            ""
+        };
         *out += &format!("<td{class}>{}</td>", self::cell(cell));
     }
     *out += "</tr>\n";

@@ -48,7 +48,7 @@ fn span(span: &Span) -> String {
 }
 
 fn put_table(table: &Table, page: &Page, out: &mut String) {
-    let label = if page.simulated && table.measured {
+    let label = if page.simulated && !table.real {
         " (SIMULATED)"
     } else {
         ""
@@ -56,12 +56,12 @@ fn put_table(table: &Table, page: &Page, out: &mut String) {
     *out += &format!("**{}**{label}\n\n", safe(&table.caption));
     let names: Vec<_> = table.columns.iter().map(|name| safe(name)).collect();
     *out += &format!("| {} |\n|", names.join(" | "));
-    let first = table.groups.iter().find_map(|group| group.rows.first());
     for column in 0..table.columns.len() {
-        // The first names the rows; the others are numbers or they are not.
-        let cell = column.checked_sub(1).and_then(|at| first?.cells.get(at));
-        let right = cell.is_some_and(Cell::is_number);
-        *out += if right { "---:|" } else { "---|" };
+        *out += if table.is_right(column) {
+            "---:|"
+        } else {
+            "---|"
+        };
     }
     out.push('\n');
     for group in &table.groups {

@@ -99,8 +99,8 @@ pub(super) struct Table {
     pub(super) caption: String,
     pub(super) columns: Vec<String>,
     pub(super) groups: Vec<Group>,
-    /// Whether it shows what was measured, not what was known before.
-    pub(super) measured: bool,
+    /// Whether no simulator has a part in it, whatever the study is.
+    pub(super) real: bool,
 }
 
 impl Table {
@@ -109,14 +109,24 @@ impl Table {
             caption: caption.into(),
             columns: columns.map(str::to_owned).to_vec(),
             groups: Vec::new(),
-            measured: true,
+            real: false,
         }
     }
 
-    /// It shows what was known before anything was measured.
-    pub(super) fn known(mut self) -> Table {
-        self.measured = false;
+    /// No simulator has a part in it.
+    pub(super) fn real(mut self) -> Table {
+        self.real = true;
         self
+    }
+
+    /// Whether the column stands on the right: it holds numbers, or nothing.
+    pub(super) fn is_right(&self, column: usize) -> bool {
+        // The first column names the rows.
+        let Some(at) = column.checked_sub(1) else {
+            return false;
+        };
+        let mut rows = self.groups.iter().flat_map(|group| &group.rows);
+        !rows.any(|row| matches!(row.cells.get(at), Some(Cell::Words(_))))
     }
 
     /// Rows that need no heading of their own.
@@ -179,11 +189,6 @@ impl Cell {
 
     pub(super) fn words(text: impl Into<String>) -> Cell {
         Cell::Words(text.into())
-    }
-
-    /// Whether it is a number, and stands on the right.
-    pub(super) fn is_number(&self) -> bool {
-        !matches!(self, Cell::Words(_))
     }
 
     /// The number and its interval in one field.

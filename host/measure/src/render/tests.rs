@@ -42,7 +42,8 @@ fn parse(text: &str) -> Document<'_> {
 
 fn words(node: Node<'_, '_>) -> String {
     let texts = node.descendants().filter(Node::is_text);
-    texts.filter_map(|node| node.text()).collect()
+    let text: String = texts.filter_map(|node| node.text()).collect();
+    text.replace('\u{a0}', " ")
 }
 
 fn named<'a, 'b>(doc: &'a Document<'b>, name: &'static str) -> Vec<Node<'a, 'b>> {

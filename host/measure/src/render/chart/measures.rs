@@ -255,7 +255,12 @@ pub(in super::super) fn overview(findings: &Findings) -> Option<Chart> {
         return None;
     }
     let (width, gap) = (900.0, 28.0);
-    let mut sheet = Sheet::new(findings, "What each pattern buys and costs", width);
+    let title = if name::is_course(findings) {
+        "What each pattern buys and costs"
+    } else {
+        "What each arm buys and costs"
+    };
+    let mut sheet = Sheet::new(findings, title, width);
     sheet.legend(&keys(findings, None));
     let half = (width - 2.0 * EDGE - gap) / 2.0;
     for pair in panels.chunks(2) {

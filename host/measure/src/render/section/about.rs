@@ -131,7 +131,7 @@ fn circumstances(findings: &Findings) -> Table {
     ];
     Table::new("Circumstances", ["What", "How"])
         .rows(rows)
-        .known()
+        .real()
 }
 
 fn rates(findings: &Findings) -> Table {
@@ -141,7 +141,7 @@ fn rates(findings: &Findings) -> Table {
     };
     let caption = "Fault rates, the same for all patterns: chance per call";
     let rows = rates.map(row).collect();
-    Table::new(caption, ["Fault", "Rate"]).rows(rows).known()
+    Table::new(caption, ["Fault", "Rate"]).rows(rows).real()
 }
 
 fn prices(findings: &Findings) -> Table {
@@ -159,5 +159,5 @@ fn prices(findings: &Findings) -> Table {
     let rows = findings.meta.prices.iter().map(row).collect();
     Table::new("Prices of a million tokens", columns)
         .rows(rows)
-        .known()
+        .real()
 }

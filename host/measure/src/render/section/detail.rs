@@ -334,7 +334,8 @@ pub(super) fn spent(findings: &Findings) -> Option<Section> {
     };
     let columns = ["Arm", "P50", "P95", "Mean", "All its trials"];
     let caption = "What the host itself took, on the wall’s clock; arms run side by side";
-    section.table(Table::new(caption, columns).rows(rows(findings, host)));
+    let rows = rows(findings, host);
+    section.table(Table::new(caption, columns).rows(rows).real());
     Some(section)
 }
 

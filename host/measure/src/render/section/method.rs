@@ -74,7 +74,7 @@ pub(super) fn method(findings: &Findings) -> Section {
     section.table(
         Table::new("What it was made from", ["What", "Digest"])
             .rows(rows)
-            .known(),
+            .real(),
     );
     section
 }
@@ -98,7 +98,7 @@ pub(super) fn failed(findings: &Findings) -> Option<Section> {
     section.table(
         Table::new("Arms without a result", ["Arm", "Why"])
             .rows(rows)
-            .known(),
+            .real(),
     );
     Some(section)
 }
