@@ -11,6 +11,7 @@
     reason = "a test says loudly that it failed"
 )]
 
+mod advise;
 mod agentarch;
 mod bad_files;
 mod bad_plugins;

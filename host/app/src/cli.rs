@@ -5,8 +5,8 @@ use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
-    bench, build, cancel, check, data, fork, inspect, replay, resume, run, runs, screen, show,
-    worker,
+    advise, bench, build, cancel, check, data, fork, inspect, replay, resume, run, runs, screen,
+    show, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -44,6 +44,8 @@ enum Command {
     Inspect(inspect::InspectArgs),
     /// Make the example data
     Data(data::DataArgs),
+    /// Say which pattern to use, from what was measured
+    Advise(advise::AdviseArgs),
     /// Measure the host itself
     Bench(bench::BenchArgs),
     /// Print the versions of Hotcell and of what it speaks
@@ -67,6 +69,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Data(args) => data::command(&args, output),
+        Command::Advise(args) => advise::advise(&args, output),
         Command::Bench(args) => bench::bench(&args, output),
         Command::CompileWorker(args) => worker::work(&args),
         Command::Version => {

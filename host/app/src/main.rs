@@ -1,5 +1,6 @@
 //! The command line of Hotcell: parse, do, exit.
 
+mod advise;
 mod agentarch;
 mod bench;
 mod build;

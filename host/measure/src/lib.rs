@@ -9,6 +9,7 @@
 //! It refuses a study that contradicts itself. It never fills a gap: what was
 //! not measured is absent, not zero, and an interval needs two tasks at least.
 
+pub mod advise;
 pub mod analyse;
 pub mod cost;
 mod course;
