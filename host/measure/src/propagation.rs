@@ -23,16 +23,16 @@ use crate::trial::{Cascade, Fault, Step};
 /// was no fault.
 ///
 /// A step counts if it is wrong, differs from the twin's step of the same path
-/// (or the twin has none), and descends from the step that was hit. Each of the
+/// (or the twin has none; of several, the one that comes as often), and descends from the step that was hit. Each of the
 /// three is needed: a step may be wrong by a fault of its own, which the twin
 /// has too; it may differ and be right; and a voter's neighbour may fail on
 /// account of nothing it ever saw. The step that was hit does not count.
 pub fn cascade(steps: &[Step], twin: &[Step], faults: &[Fault]) -> Option<Cascade> {
     let hit = faults.first()?.step;
-    let twins: BTreeMap<&str, &Step> = twin.iter().map(|it| (it.path.as_str(), it)).collect();
+    let twins: BTreeMap<_, &Step> = numbered(twin).collect();
     let mut descends = vec![false; steps.len()];
     let mut propagated = Vec::new();
-    for (at, step) in steps.iter().enumerate() {
+    for (at, (name, step)) in numbered(steps).enumerate() {
         let mut parents = step.parents.iter();
         let descendant = parents
             .any(|parent| *parent == hit || (*parent < at && descends.get(*parent) == Some(&true)));
@@ -43,7 +43,7 @@ pub fn cascade(steps: &[Step], twin: &[Step], faults: &[Fault]) -> Option<Cascad
             *slot = true;
         }
         let same = |twin: &&Step| twin.outcome == step.outcome && twin.output == step.output;
-        let as_in_twin = twins.get(step.path.as_str()).is_some_and(same);
+        let as_in_twin = twins.get(&name).is_some_and(same);
         if !step.right && !as_in_twin {
             propagated.push(at);
         }
@@ -51,6 +51,17 @@ pub fn cascade(steps: &[Step], twin: &[Step], faults: &[Fault]) -> Option<Cascad
     Some(Cascade {
         fault: 0,
         propagated,
+    })
+}
+
+/// Steps by what they are called in a twin as well: their path, and which of the
+/// steps of that path they are.
+fn numbered(steps: &[Step]) -> impl Iterator<Item = ((&str, u32), &Step)> {
+    let mut times: BTreeMap<&str, u32> = BTreeMap::new();
+    steps.iter().map(move |step| {
+        let nth = times.entry(step.path.as_str()).or_default();
+        *nth += 1;
+        ((step.path.as_str(), *nth), step)
     })
 }
 

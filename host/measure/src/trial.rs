@@ -268,7 +268,8 @@ pub struct Tools {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
-    /// Where in the run, unlike any other step's of the same trial.
+    /// Where in the run. If several steps of a trial share one, they are told
+    /// apart by their order.
     pub path: String,
     /// Which logical stage it does.
     pub stage: String,

@@ -106,11 +106,7 @@ fn oddity(trial: &Trial) -> Option<String> {
     if !(0.0..=1.0).contains(&trial.similarity) {
         return Some(format!("its similarity is `{}`", trial.similarity));
     }
-    let mut paths = BTreeSet::new();
     for (at, step) in trial.steps.iter().enumerate() {
-        if !paths.insert(step.path.as_str()) {
-            return Some(format!("the step `{}` is there twice", step.path));
-        }
         if let Some(parent) = step.parents.iter().find(|parent| **parent >= at) {
             return Some(format!(
                 "step `{at}` saw step `{parent}`, which is not before it"

@@ -246,7 +246,7 @@ impl Asking {
             strict: per_trial(table, &|trial| {
                 share(trial.right && trial.tools.is_none_or(|tools| tools.right))
             }),
-            similarity: per_trial(table, &|trial| trial.similarity),
+            similarity: per_trial(table, &counts::similarity),
             tools,
             epi: table.ratio(propagated, traces),
             course_code: per_trial(table, &|trial| course_code(&trial.steps) as f64),

@@ -151,6 +151,24 @@ fn the_order_of_trials_does_not_matter() {
     assert_eq!(json_of(&one), json_of(&other));
 }
 
+#[test]
+fn a_similarity_that_lost_its_last_digit_in_a_file_is_the_same() {
+    let study = drawn(9, 2, 0);
+    let mut read = study.clone();
+    let mut nudged = 0;
+    for trial in &mut read.trials {
+        if !trial.right {
+            nudged += 1;
+            trial.similarity = f64::from_bits(trial.similarity.to_bits() ^ 1);
+        }
+    }
+    assert!(nudged > 10);
+    assert_eq!(
+        json_of(&analyse(&study).unwrap()),
+        json_of(&analyse(&read).unwrap())
+    );
+}
+
 /// What a reader would strip who knows the report alone.
 fn strip(value: &mut Value) {
     match value {
@@ -300,7 +318,7 @@ fn a_failed_arm_says_why_and_counts_for_nothing() {
 #[test]
 fn a_study_that_contradicts_itself_is_refused() {
     type Break = fn(&mut Study);
-    let cases: [(Break, &str); 12] = [
+    let cases: [(Break, &str); 11] = [
         (
             |it| it.arms.push(it.arms[0].clone()),
             "there are two arms `sequential`",
@@ -332,10 +350,6 @@ fn a_study_that_contradicts_itself_is_refused() {
         (
             |it| it.trials[0].steps[1].parents = vec![1],
             "step `1` saw step `1`, which is not before it",
-        ),
-        (
-            |it| it.trials[0].steps[1].path = "ingest".to_owned(),
-            "the step `ingest` is there twice",
         ),
         (
             |it| {

@@ -119,6 +119,15 @@ fn a_step_counts_if_it_is_wrong_and_other_than_the_twins_and_a_descendant() {
     refused[1].output = twin[1].output.clone();
     refused[1].outcome = "gate.refused".to_owned();
     assert_eq!(of(&refused, &twin, 0), [1]);
+    // A step that is done twice is compared with the twin's, time by time.
+    let again = |steps: &str| {
+        let mut steps = chain(steps);
+        for step in &mut steps {
+            step.path = "again".to_owned();
+        }
+        steps
+    };
+    assert_eq!(of(&again("FFoF"), &again("FoFF"), 0), [1]);
     // The twin never came to that step.
     assert_eq!(of(&chain("FFFF"), &chain("oo"), 0), [1, 2, 3]);
     // No descendant.

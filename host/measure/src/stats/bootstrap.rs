@@ -293,6 +293,19 @@ mod tests {
     }
 
     #[test]
+    fn one_task_against_many_is_one_number() {
+        let mut table = Table::new(50);
+        let once = table.column(vec![3.0]);
+        let one = table.column(vec![1.0]);
+        let costs = table.column((0..50).map(f64::from).collect());
+        let all = table.column(vec![1.0; 50]);
+        let of = |over, under| Ratio { over, under };
+        let asked = table.ask(Statistic::Quotient(of(once, one), of(costs, all)));
+        let found = table.find(500, 42, "test").get(asked).unwrap();
+        assert_eq!((found.interval, found.n), (None, 1));
+    }
+
+    #[test]
     fn the_same_tasks_are_drawn_for_both_sides_of_a_quotient() {
         let mut table = Table::new(50);
         let costs: Vec<f64> = (0..50).map(|at| f64::from(at * at)).collect();
