@@ -26,7 +26,7 @@ thead th{background:var(--head);font-weight:600;vertical-align:bottom}tbody th{f
 .n{text-align:right}td.n{white-space:nowrap}th.group{font-weight:600;padding-top:.9rem;background:none}\
 .i{display:block;color:var(--soft);font-size:.92em}.u{color:var(--soft);white-space:normal}\
 .yes{color:var(--good);font-weight:600;white-space:nowrap}.no{color:var(--bad);font-weight:600;white-space:nowrap}\
-figure{margin:1.5rem 0 2rem;overflow-x:auto}figure svg{display:block;width:100%;max-width:47.5rem;min-width:34rem;height:auto}\
+figure{margin:1.5rem 0 2rem;overflow-x:auto}figure svg{display:block;width:100%;min-width:34rem;height:auto}\
 figcaption{color:var(--soft);font-size:.88rem;max-width:46rem;margin-top:.25rem}";
 
 /// By night, on screens only.
@@ -40,7 +40,7 @@ const PRINT: &str = "\
 body{font-size:10pt}main{max-width:none;padding:0}nav{display:none}h1{font-size:18pt}h2{font-size:13pt;margin:1.4rem 0 .5rem;break-after:avoid}\
 p,ul,figcaption{max-width:none}.wide,figure{overflow:visible}.wide{margin:.7rem 0 1rem}table{font-size:8.2pt;max-width:100%}\
 th,td{padding:.22rem .4rem}thead{display:table-header-group}tr,tbody,.notice,pre,figure{break-inside:avoid}\
-caption,th.group{break-after:avoid}figure svg{min-width:0;max-width:165mm}pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}\
+caption,th.group{break-after:avoid}figure svg{min-width:0;max-width:165mm!important}pre{white-space:pre-wrap}a{color:inherit;text-decoration:none}\
 .notice,thead th,.hc{-webkit-print-color-adjust:exact;print-color-adjust:exact}";
 
 /// What stays in one line with the number before it.

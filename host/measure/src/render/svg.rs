@@ -187,7 +187,8 @@ impl Chart {
 
     /// As a part of a page that brings the looks.
     pub(super) fn inline(&self) -> String {
-        self.draw("", "")
+        let size = format!(" style=\"max-width:{}px\"", at(self.width));
+        self.draw(&size, "")
     }
 
     fn draw(&self, size: &str, style: &str) -> String {

@@ -175,15 +175,24 @@ impl Panel {
                 } else {
                     drawing.circle("d", x, y, 4.0);
                 }
-                let text = if place.values > 100.0 {
-                    self.unit.estimate(estimate)
-                } else {
-                    self.unit.value(estimate.value)
-                };
+                let text = self.number(estimate, place.values);
                 drawing.text(values, y + 4.5, "", Anchor::Start, &text);
             }
         }
         drawing.close();
+    }
+
+    /// The number, with as much of its interval as there is room for.
+    fn number(&self, of: &Estimate, room: f64) -> String {
+        let full = self.unit.estimate(of);
+        let bare = of.interval.map(|interval| {
+            let (low, high) = (self.unit.bare(interval.low), self.unit.bare(interval.high));
+            format!("{} ({low} to {high})", self.unit.value(of.value))
+        });
+        let texts = [Some(full), bare].into_iter().flatten();
+        let fits = |text: &String| width_of(text, 13.0) <= room;
+        let mut texts = texts.filter(fits);
+        texts.next().unwrap_or_else(|| self.unit.value(of.value))
     }
 
     /// A row in words.
