@@ -289,6 +289,9 @@ fn pairs_are_compared_task_by_task_and_adjusted_within_their_family() {
         (Family::Single, 1, 0)
     );
     assert!(close(single.holm_p, 1.0));
+    // 2 / 2^11, and three comparisons with the single agent.
+    let striking = pair("voting", "single");
+    assert!((striking.holm_p - 6.0 / 2048.0).abs() < 1e-9 && striking.significant);
 }
 
 #[test]
