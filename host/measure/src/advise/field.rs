@@ -118,10 +118,12 @@ impl<'a> Field<'a> {
     pub(super) fn standing(&self, a: &Row<'_>, b: &Row<'_>) -> Standing {
         let order = match self.pair(a, b) {
             Some((pair, _)) if !pair.significant => Ordering::Equal,
-            Some((pair, turned)) => match turned {
-                false => pair.only_a.cmp(&pair.only_b),
-                true => pair.only_b.cmp(&pair.only_a),
-            },
+            Some((pair, turned)) => {
+                let counts = pair.only_a.cmp(&pair.only_b);
+                let sign = pair.difference.map(|it| it.value.total_cmp(&0.0));
+                let order = sign.unwrap_or(counts);
+                if turned { order.reverse() } else { order }
+            }
             None => apart(a.interval(), b.interval()),
         };
         match order {
