@@ -40,7 +40,7 @@ pub(super) fn choose<'f, 'a>(field: &'f Field<'a>) -> Option<Choice<'f, 'a>> {
     }
     let enough = field.needs.min_success.is_some();
     let worse = |row: &Row<'_>| field.standing(best, row) == Standing::Better;
-    let mut good: Vec<_> = fitting.iter().copied().collect();
+    let mut good = fitting.to_vec();
     good.retain(|row| enough || !worse(row));
     good.sort_by(|a, b| a.by_cost(b));
     let cheapest = *good.first()?;

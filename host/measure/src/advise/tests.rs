@@ -327,8 +327,8 @@ fn variants_are_told_where_they_matter() {
     };
     let mut with = usual();
     with.variants = vec![
-        variant("voting-rho-0.3", 0.9, 5.0, |it| it.rho = 0.3),
         variant("voting-rho-0.6", 0.84, 5.0, |it| it.rho = 0.6),
+        variant("voting-rho-0.3", 0.9, 5.0, |it| it.rho = 0.3),
         variant("voting-3-stages", 0.7, 5.0, |it| {
             it.rho = 0.9;
             it.stages = 3;
@@ -405,7 +405,8 @@ fn findings_that_nobody_can_have_made_are_refused() {
         advise(&many, &needs()),
         Err(AdviseError::TooMany { most: 100 })
     );
-    let slips: [(fn(&mut Measures), &str); 5] = [
+    type Slip = fn(&mut Measures);
+    let slips: [(Slip, &str); 5] = [
         (|it| it.success = Some(around(1.2, 0.0)), "success"),
         (|it| it.success = Some(around(0.5, -0.1)), "success"),
         (
