@@ -17,6 +17,7 @@ mod bad_files;
 mod bad_plugins;
 mod bench;
 mod desks;
+mod eval;
 mod example;
 mod examples;
 mod files;

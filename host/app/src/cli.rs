@@ -5,8 +5,8 @@ use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
-    advise, bench, build, cancel, check, data, fork, inspect, replay, resume, run, runs, screen,
-    show, worker,
+    advise, bench, build, cancel, check, data, eval, fork, inspect, replay, resume, run, runs,
+    screen, show, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -48,6 +48,8 @@ enum Command {
     Advise(advise::AdviseArgs),
     /// Measure the host itself
     Bench(bench::BenchArgs),
+    /// Try workflows on tasks of your own, whose right answers you know
+    Eval(eval::EvalArgs),
     /// Print the versions of Hotcell and of what it speaks
     Version,
     /// Compile one component from standard input to standard output
@@ -71,6 +73,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Data(args) => data::command(&args, output),
         Command::Advise(args) => advise::advise(&args, output),
         Command::Bench(args) => bench::bench(&args, output),
+        Command::Eval(args) => eval::eval(&args, output),
         Command::CompileWorker(args) => worker::work(&args),
         Command::Version => {
             let contract = hotcell_runtime::manifest::CONTRACT;

@@ -18,6 +18,7 @@ Exit codes:
   6    the run ended, and the input has records that could not be run
   7    a replay is not what was recorded
   8    runs stopped before their end; `hotcell resume` goes on with them
+  9    a gate of an evaluation is not met
   130  stopped by Ctrl-C; what had finished was reported";
 
 /// What an exit code says.
@@ -32,6 +33,7 @@ pub(crate) enum Exit {
     BadRecords,
     Diverged,
     Unfinished,
+    GateNotMet,
     Interrupted,
 }
 
@@ -48,6 +50,7 @@ impl Exit {
             Exit::BadRecords => 6,
             Exit::Diverged => 7,
             Exit::Unfinished => 8,
+            Exit::GateNotMet => 9,
             Exit::Interrupted => 130,
         }
     }

@@ -10,6 +10,7 @@ mod cli;
 mod command;
 mod data;
 mod definition;
+mod eval;
 mod folders;
 mod fork;
 mod inspect;

@@ -39,6 +39,9 @@ pub(crate) struct Files {
     pub(crate) host: Option<PathBuf>,
     /// The policy; `policy.toml` beside the workflow when none is given.
     pub(crate) policy: Option<PathBuf>,
+    /// Whether the workflow's own records have to be there. Not if it works on
+    /// others.
+    pub(crate) own_records: bool,
 }
 
 /// What the files say, checked against one another.
@@ -65,7 +68,8 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
     let folder = path.parent().map(Path::to_owned).unwrap_or_default();
     let mut problems = Problems::default();
     let mut warnings = Vec::new();
-    let workflow = load(&path, tree::yaml, workflow::read, &mut problems).flatten();
+    let workflow = load(&path, tree::yaml, files, workflow::read, &mut problems);
+    let workflow = workflow.flatten();
 
     let mut beside = |given: &Option<PathBuf>, name: &str, without: &str| match given {
         Some(path) => Some(path.clone()),
@@ -83,11 +87,11 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
     let policy = beside(&files.policy, "policy.toml", "nothing is granted");
     let all = [Some(path), host.clone(), policy.clone()];
     let host = match host {
-        Some(path) => load(&path, tree::toml, host::read, &mut problems),
+        Some(path) => load(&path, tree::toml, files, host::read, &mut problems),
         None => Some(Host::default()),
     };
     let policy = match policy {
-        Some(path) => load(&path, tree::toml, policy::read, &mut problems),
+        Some(path) => load(&path, tree::toml, files, policy::read, &mut problems),
         None => Some(PolicyFile::default()),
     };
     match (workflow, host, policy) {
@@ -109,6 +113,7 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
 fn load<T>(
     path: &Path,
     parse: impl Fn(&Source) -> Result<Node, Problem>,
+    files: &Files,
     read: impl Fn(&mut Reader, &Node) -> T,
     problems: &mut Problems,
 ) -> Option<T> {
@@ -133,7 +138,8 @@ fn load<T>(
             return None;
         }
     };
-    let mut reader = Reader::new(source, path.parent().unwrap_or(Path::new("")));
+    let base = path.parent().unwrap_or(Path::new(""));
+    let mut reader = Reader::new(source, base, files.own_records);
     let read = read(&mut reader, &root);
     problems.extend_sorted(reader.problems());
     Some(read)

@@ -291,7 +291,7 @@ pub(crate) fn table() -> Table {
     table
 }
 
-fn right_align(table: &mut Table, from: usize) {
+pub(crate) fn right_align(table: &mut Table, from: usize) {
     for column in table.column_iter_mut().skip(from) {
         column.set_cell_alignment(CellAlignment::Right);
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use clap::Args;
 use hotcell_broker::text;
 use hotcell_workflow::engine::{Job, Report};
+use indicatif::ProgressBar;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -182,8 +183,23 @@ pub(crate) async fn work(
 ) -> Result<(Vec<Report>, bool), Problem> {
     let cancel = CancellationToken::new();
     let listener = on_interrupt(cancel.clone())?;
-    let heeded = heed(assembly);
     let bar = screen::bar(jobs.len());
+    let reports = perform(assembly, jobs, concurrency, &mut watch, &bar, &cancel).await;
+    watch.finish();
+    bar.finish_and_clear();
+    listener.abort();
+    Ok((reports, cancel.is_cancelled()))
+}
+
+/// Does these jobs, which may be some of many that one bar and one listener are for.
+pub(crate) async fn perform(
+    assembly: &Assembly,
+    jobs: Vec<Job>,
+    concurrency: usize,
+    watch: &mut Watch,
+    bar: &ProgressBar,
+    cancel: &CancellationToken,
+) -> Vec<Report> {
     let ended = |report: &Report| {
         let task = text::line(&report.task, text::LINE);
         for line in &report.records.log {
@@ -195,16 +211,12 @@ pub(crate) async fn work(
     let engine = Arc::clone(&assembly.engine);
     let beside = async {
         // Both go on for as long as there may be anything to hear.
-        tokio::join!(heeded, watch.follow(&bar)).0
+        tokio::join!(heed(assembly), watch.follow(bar)).0
     };
-    let reports = tokio::select! {
-        reports = engine.run_all(jobs, concurrency, &cancel, ended) => reports,
+    tokio::select! {
+        reports = engine.run_all(jobs, concurrency, cancel, ended) => reports,
         never = beside => match never {},
-    };
-    watch.finish();
-    bar.finish_and_clear();
-    listener.abort();
-    Ok((reports, cancel.is_cancelled()))
+    }
 }
 
 /// Tells what came of it, in the forms that were asked for.

@@ -50,10 +50,16 @@ use crate::state::{State, clock};
 
 /// Reads and checks the files a workflow consists of, `--model` included.
 pub(crate) fn read(args: &WorkflowArgs) -> Result<Checked, Problem> {
+    read_for(args, true)
+}
+
+/// The same for a workflow that works on its own records, or on others.
+pub(crate) fn read_for(args: &WorkflowArgs, own_records: bool) -> Result<Checked, Problem> {
     let files = Files {
         workflow: args.workflow.clone(),
         host: args.host.clone(),
         policy: args.policy.clone(),
+        own_records,
     };
     let wrong = |exit| move |problem: problem::Problem| Problem::new(exit, problem);
     let mut checked =
@@ -80,6 +86,18 @@ pub(crate) struct Assembly {
     /// Keeps the sandbox alive.
     #[expect(dead_code, reason = "it lives as long as this")]
     runtime: Arc<Runtime>,
+}
+
+impl Assembly {
+    /// Whether all models are simulated: nobody waits for them.
+    pub(crate) fn simulated(&self) -> bool {
+        all_simulated(&self.models)
+    }
+}
+
+fn all_simulated(models: &[ModelInUse]) -> bool {
+    let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
+    !models.is_empty() && models.iter().all(simulated)
 }
 
 /// A model that the run may call.
@@ -419,8 +437,7 @@ impl Workshop {
         let plan = definition.plan.clone();
         let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
             .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
-        let simulated = |model: &ModelInUse| model.origin == Origin::Simulated;
-        let engine = match !in_use.is_empty() && in_use.iter().all(simulated) {
+        let engine = match all_simulated(&in_use) {
             true => engine.simulated(),
             false => engine,
         };

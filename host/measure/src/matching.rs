@@ -2,6 +2,8 @@
 
 mod similar;
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 pub use similar::{LONGEST, similarity};
@@ -23,13 +25,17 @@ pub enum Match {
     Fuzzy(f64),
     /// A number less than [`TOLERANCE`] away.
     Numeric,
+    /// A list with the same members, in whatever order and however often.
+    Set,
 }
 
 /// Why answers cannot be held against what is right.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum MatchError {
     /// There is no such way.
-    #[error("unknown match type `{0}`: it is `exact`, `case_insensitive`, `fuzzy` or `numeric`")]
+    #[error(
+        "unknown match type `{0}`: it is `exact`, `case_insensitive`, `fuzzy`, `numeric` or `set`"
+    )]
     Unknown(String),
     /// A threshold is a share.
     #[error("the threshold `{0}` is not between 0 and 1")]
@@ -61,6 +67,7 @@ impl Match {
             "case_insensitive" => Ok(Match::CaseInsensitive),
             "fuzzy" => Ok(Match::Fuzzy(threshold)),
             "numeric" => Ok(Match::Numeric),
+            "set" => Ok(Match::Set),
             _ => Err(MatchError::Unknown(name.to_owned())),
         }
     }
@@ -78,7 +85,32 @@ impl Match {
                 (Some(answer), Some(gold)) => (answer - gold).abs() < TOLERANCE,
                 _ => false,
             },
+            Match::Set => match (members(answer), members(gold)) {
+                (Some(answer), Some(gold)) => answer == gold,
+                _ => false,
+            },
         })
+    }
+}
+
+/// The members of a list, each as JSON with its keys in order.
+fn members(value: &Value) -> Option<BTreeSet<String>> {
+    let members = value.as_array()?.iter();
+    Some(members.map(|member| ordered(member).to_string()).collect())
+}
+
+/// The same with its keys in order, at every depth: whether a map sorts them is up
+/// to how it was built.
+fn ordered(value: &Value) -> Value {
+    match value {
+        Value::Array(items) => items.iter().map(ordered).collect(),
+        Value::Object(fields) => {
+            let mut fields: Vec<_> = fields.iter().collect();
+            fields.sort_by_key(|(key, _)| *key);
+            let field = |(key, value): (&String, &Value)| (key.clone(), ordered(value));
+            fields.into_iter().map(field).collect()
+        }
+        other => other.clone(),
     }
 }
 
@@ -148,6 +180,16 @@ mod tests {
             ("numeric", json!(10.02), json!(10.0), false),
             ("numeric", json!("ten"), json!(10), false),
             ("numeric", json!("NaN"), json!("NaN"), false),
+            ("set", json!(["b", "a", "b"]), json!(["a", "b"]), true),
+            ("set", json!(["a"]), json!(["a", "b"]), false),
+            ("set", json!(["a", "b"]), json!(["a"]), false),
+            (
+                "set",
+                json!([{"x": 1, "y": 2}, 3]),
+                json!([3, {"y": 2, "x": 1}]),
+                true,
+            ),
+            ("set", json!("ab"), json!("ab"), false),
         ];
         for (name, answer, gold, expected) in cases {
             let by = Match::named(name, THRESHOLD).unwrap();
@@ -171,7 +213,8 @@ mod tests {
         let unknown = Match::named("soundex", 0.8).unwrap_err();
         assert_eq!(
             unknown.to_string(),
-            "unknown match type `soundex`: it is `exact`, `case_insensitive`, `fuzzy` or `numeric`"
+            "unknown match type `soundex`: it is `exact`, `case_insensitive`, `fuzzy`, `numeric` or \
+             `set`"
         );
         for threshold in [-0.1, 1.1, f64::NAN] {
             let found = Match::named("fuzzy", threshold);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hotcell_broker::Capability;
 use hotcell_broker::provider::faults::{Fault as Kind, Injected};
-use hotcell_measure::matching::similarity;
+use hotcell_measure::matching::{similarity, text};
 use hotcell_measure::trial::{Cascade, Fault, Label, Spent, Step, Tools, Trial};
 use hotcell_workflow::engine::Report;
 use serde_json::Value;
@@ -75,7 +75,8 @@ fn calls<'a>(asked: impl Iterator<Item = &'a Asked>) -> Vec<(String, String)> {
 }
 
 /// The steps of a run, in the order they were begun, each as its last try left it.
-pub(super) fn steps(task: &Task, report: &Report, reference: &Reference) -> Vec<Step> {
+/// Of whose output each saw, and which are right, nothing is known yet.
+pub(crate) fn begun(report: &Report) -> Vec<Step> {
     let mut steps: Vec<Step> = Vec::new();
     for attempt in &report.attempts {
         let output = attempt
@@ -104,6 +105,17 @@ pub(super) fn steps(task: &Task, report: &Report, reference: &Reference) -> Vec<
             output,
         });
     }
+    // Of a specialist or voter that failed while the run went on.
+    let ended_well = report.output.is_some();
+    for step in &mut steps {
+        step.isolated = ended_well && step.outcome != "ok" && !step.stage.starts_with("fallback");
+    }
+    steps
+}
+
+/// The same with whose output each saw, and which are right.
+pub(super) fn steps(task: &Task, report: &Report, reference: &Reference) -> Vec<Step> {
+    let mut steps = begun(report);
     let paths: Vec<&str> = steps.iter().map(|step| step.path.as_str()).collect();
     let parents = lineage::parents(task.set, &paths);
     for (step, parents) in steps.iter_mut().zip(parents) {
@@ -134,11 +146,6 @@ pub(super) fn steps(task: &Task, report: &Report, reference: &Reference) -> Vec<
             step.right = is_right && step.outcome == "ok";
         }
     }
-    // Of a specialist or voter that failed while the run went on.
-    let ended_well = report.output.is_some();
-    for step in &mut steps {
-        step.isolated = ended_well && step.outcome != "ok" && !step.stage.starts_with("fallback");
-    }
     steps
 }
 
@@ -153,7 +160,7 @@ pub(super) fn is_right(task: &Task, answer: Option<&Value>) -> bool {
 
 /// The faults of a run, the first one first: by the step that was hit, the try and
 /// the call. A slow answer is none: what it says is right.
-pub(super) fn faults(steps: &[Step], injected: &[Injected]) -> Vec<(Fault, Injected)> {
+pub(crate) fn faults(steps: &[Step], injected: &[Injected]) -> Vec<(Fault, Injected)> {
     let mut faults: Vec<(Fault, Injected)> = injected
         .iter()
         .filter(|it| it.fault != Kind::SlowTail)
@@ -210,7 +217,7 @@ pub(super) fn trial(
         seed,
         status: status.to_owned(),
         right: fields.values().all(|it| *it),
-        similarity: alike(task, answer.as_ref()),
+        similarity: alike(task.gold.iter(), answer.as_ref()),
         label: label(task, answer.as_ref()),
         tools: tools(ran, &steps, answer.as_ref(), reference),
         fields,
@@ -229,20 +236,19 @@ pub(super) fn trial(
     }
 }
 
-/// How alike answer and gold are, field by field, as texts.
-fn alike(task: &Task, answer: Option<&Value>) -> f64 {
-    let text = |value: &Value| match value {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
+/// How alike answer and gold are in these fields, as texts: on average.
+pub(crate) fn alike<'a>(
+    gold: impl Iterator<Item = (&'a String, &'a Value)>,
+    answer: Option<&Value>,
+) -> f64 {
     let field = |(name, gold): (&String, &Value)| {
         let said = answer.and_then(|answer| answer.get(name));
         // Nothing as long as what is not compared comes near the gold.
         let alike = said.map(|said| similarity(&text(said), &text(gold)).unwrap_or(0.0));
         alike.unwrap_or(0.0)
     };
-    let total: f64 = task.gold.iter().map(field).sum();
-    total / (task.gold.len().max(1) as f64)
+    let each: Vec<f64> = gold.map(field).collect();
+    each.iter().sum::<f64>() / (each.len().max(1) as f64)
 }
 
 fn label(task: &Task, answer: Option<&Value>) -> Option<Label> {

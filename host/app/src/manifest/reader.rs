@@ -15,6 +15,7 @@ use super::tree::{Key, Kind, Node};
 pub(crate) struct Reader {
     source: Source,
     base: PathBuf,
+    own_records: bool,
     problems: Vec<Problem>,
 }
 
@@ -44,11 +45,13 @@ impl<'n> Table<'n> {
 }
 
 impl Reader {
-    /// A reader of this file. Paths in it are relative to this folder.
-    pub(crate) fn new(source: Source, base: &Path) -> Reader {
+    /// A reader of this file. Paths in it are relative to this folder. Whether the
+    /// workflow's own records, and their right answers, have to be there.
+    pub(crate) fn new(source: Source, base: &Path, own_records: bool) -> Reader {
         Reader {
             source,
             base: base.to_owned(),
+            own_records,
             problems: Vec::new(),
         }
     }
@@ -340,6 +343,18 @@ impl Reader {
         let help = "paths are relative to the folder of this file";
         self.wrong(&node.span, message, label, help);
         None
+    }
+
+    /// The path of the workflow's own records or their right answers: opened only
+    /// if they are what it works on.
+    pub(crate) fn records(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
+        match self.own_records {
+            true => self.file(node, what),
+            false => {
+                let text = self.text(node, what)?;
+                Some(self.base.join(text))
+            }
+        }
     }
 
     /// The path of a plugin: a crate's folder or a `.wasm` file.

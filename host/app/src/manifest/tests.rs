@@ -110,6 +110,7 @@ impl Folder {
             workflow,
             host: None,
             policy: None,
+            own_records: true,
         })
     }
 
@@ -320,6 +321,7 @@ fn a_file_that_is_named_must_be_there() {
             workflow: path(workflow),
             host: host.map(path),
             policy: policy.map(path),
+            own_records: true,
         };
         check(&files)
             .map(|_| ())
@@ -466,6 +468,7 @@ fn the_example_checks_without_a_warning() {
         workflow: folder,
         host: None,
         policy: None,
+        own_records: true,
     });
     let checked = checked.unwrap_or_else(|problems| panic!("{:?}", miette::Report::new(problems)));
     assert!(checked.warnings.is_empty(), "{:?}", checked.warnings);

@@ -133,7 +133,7 @@ fn input(reader: &mut Reader, node: &Node) -> Option<Input> {
     let table = reader.table(node, "`input`", &["file", "id"])?;
     let file = reader
         .require(&table, "file", "name a JSON file of records")
-        .and_then(|node| reader.file(node, "file"));
+        .and_then(|node| reader.records(node, "file"));
     let id = reader.require(&table, "id", "name the field that tells records apart");
     let id = id.and_then(|node| reader.text(node, "id"));
     Some(Input {
@@ -145,7 +145,7 @@ fn input(reader: &mut Reader, node: &Node) -> Option<Input> {
 fn score(reader: &mut Reader, node: &Node) -> Option<ScoreSpec> {
     let table = reader.table(node, "`score`", &["gold", "fields", "group_by"])?;
     let gold = reader.require(&table, "gold", "name a JSON file of right answers");
-    let gold = gold.and_then(|node| reader.file(node, "gold"));
+    let gold = gold.and_then(|node| reader.records(node, "gold"));
     let fields = reader.require(&table, "fields", FIELDS).map(|node| {
         let fields = reader.texts(node, "fields");
         if fields.is_empty() && matches!(&node.kind, Kind::List(items) if items.is_empty()) {

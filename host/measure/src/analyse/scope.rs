@@ -10,7 +10,7 @@ use crate::cost;
 use crate::findings::{Estimate, Measures, Reading};
 use crate::propagation::{Roots, course_code, course_lineage};
 use crate::stats::bootstrap::{Asked, Column, Found, Ratio, Statistic, Table};
-use crate::trial::{Meta, Trial};
+use crate::trial::{Benchmark, Meta, Trial};
 
 /// What all scopes of a study have in common.
 pub(super) struct Together<'a> {
@@ -82,6 +82,13 @@ impl Together<'_> {
         let measures = trials.iter().zip(asked).map(|(trials, asked)| {
             let mut measures = counts::counted(trials, self.meta);
             asked.fill(&found, &mut measures);
+            if self.meta.benchmark == Benchmark::Own {
+                // Nobody knows what their steps should give, nor whose output they saw.
+                let spread = &mut measures.propagation;
+                spread.epi_course_code = None;
+                spread.epi_course_lineage = None;
+                spread.epi_pooled = None;
+            }
             measures
         });
         let of = |(difference, cost): (Asked, Option<Asked>)| Contrasted {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::draws::Key;
+use super::log::Fault;
 
 /// The 95th percentile of the standard normal distribution.
 const Z95: f64 = 1.644_853_626_951_472_2;
@@ -133,6 +134,22 @@ impl FaultModel {
             return wrong("latency_p50_ms", "is 0 although `latency_p95_ms` is not");
         }
         Ok(())
+    }
+
+    /// How often each fault is drawn for a call that stands for one stage of work, by
+    /// its name in reports.
+    pub fn rates(&self) -> [(Fault, f64); 9] {
+        [
+            (Fault::Hallucination, self.scaled(self.hallucination)),
+            (Fault::Flip, self.scaled(self.flip)),
+            (Fault::Omission, self.scaled(self.omission)),
+            (Fault::WrongTool, self.scaled(self.wrong_tool)),
+            (Fault::MalformedJson, self.scaled(self.malformed_json)),
+            (Fault::RateLimited, self.rate_limited),
+            (Fault::Unavailable, self.unavailable),
+            (Fault::Timeout, self.timeout),
+            (Fault::SlowTail, self.slow_tail),
+        ]
     }
 
     /// The rate of a fault of content.

@@ -278,6 +278,14 @@ fn the_courses_table_says_nothing_of_ones_own_tasks() {
     let findings = analyse(&own).unwrap();
     assert!(findings.course.is_empty() && findings.checks.is_empty());
     assert_eq!(findings.pattern_results.len(), 5);
+    for arm in &findings.pattern_results {
+        let all = std::iter::once(&arm.overall).chain(arm.sets.values());
+        for spread in all.map(|measures| &measures.propagation) {
+            assert_eq!(spread.epi_course_code, None);
+            assert_eq!(spread.epi_course_lineage, None);
+            assert_eq!(spread.epi_pooled, None);
+        }
+    }
 }
 
 #[test]

@@ -1,0 +1,67 @@
+//! The files that an evaluation leaves behind.
+
+use std::path::{Path, PathBuf};
+
+use hotcell_broker::text;
+use hotcell_measure::{Findings, Study, render};
+
+use crate::command::Problem;
+
+/// The folder they are written to.
+pub(super) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// Makes the folder where it is missing, and sees that it can be written to.
+    pub(super) fn open(path: &Path) -> Result<Folder, Problem> {
+        let folder = Folder {
+            path: path.to_owned(),
+        };
+        std::fs::create_dir_all(path).map_err(|error| folder.cannot("", &error))?;
+        folder.write("trials.jsonl", "")?;
+        Ok(folder)
+    }
+
+    /// Every trial, one JSON object a line.
+    pub(super) fn trials(&self, study: &Study) -> Result<(), Problem> {
+        let mut all = String::new();
+        for trial in &study.trials {
+            let line = serde_json::to_string(trial).map_err(Problem::failed)?;
+            all += &text::json(&line);
+            all.push('\n');
+        }
+        self.write("trials.jsonl", &all)
+    }
+
+    /// The report in all its forms; returns its JSON.
+    pub(super) fn report(&self, findings: &Findings) -> Result<String, Problem> {
+        let json = render::json(findings).map_err(Problem::failed)?;
+        self.write("report.json", &json)?;
+        self.write("report.md", &render::markdown(findings))?;
+        self.write("report.html", &render::html(findings))?;
+        for (name, chart) in render::charts(findings) {
+            self.write(&name, &chart)?;
+        }
+        Ok(json)
+    }
+
+    /// Where it all is, for people.
+    pub(super) fn told(&self) -> String {
+        let report = self.path.join("report.html");
+        format!(
+            "the report is in `{}`; beside it report.md, report.json and trials.jsonl",
+            report.display()
+        )
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Problem> {
+        let written = std::fs::write(self.path.join(name), text);
+        written.map_err(|error| self.cannot(name, &error))
+    }
+
+    fn cannot(&self, name: &str, error: &std::io::Error) -> Problem {
+        let path = self.path.join(name);
+        Problem::failed(format!("cannot write `{}`: {error}", path.display()))
+    }
+}
