@@ -23,6 +23,7 @@ use hotcell_broker::provider::capped::{Budget, Capped, MAX_TOKENS, Spending};
 use hotcell_broker::tool::{EffectKind, ToolSpec};
 use hotcell_broker::{Broker, Caller, Price};
 use setup::{Setup, question};
+use tokio::sync::Notify;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -33,17 +34,28 @@ const PRICE: Price = Price {
     output_micros_per_mtok: 2_000_000,
 };
 
-/// Does what the question says after a second: bills so many output tokens, or
-/// fails.
+/// Does what the question says: bills so many output tokens, or fails.
 struct Meter {
     origin: Origin,
+    /// Whoever asks waits until this is told, if there is one.
+    gate: Option<Notify>,
     asked: AtomicU64,
     limits: Mutex<Vec<Option<u32>>>,
 }
 
 fn meter(origin: Origin) -> Arc<Meter> {
+    with_gate(origin, None)
+}
+
+/// One that answers when its gate is opened.
+fn gated(origin: Origin) -> Arc<Meter> {
+    with_gate(origin, Some(Notify::new()))
+}
+
+fn with_gate(origin: Origin, gate: Option<Notify>) -> Arc<Meter> {
     Arc::new(Meter {
         origin,
+        gate,
         asked: AtomicU64::new(0),
         limits: Mutex::default(),
     })
@@ -58,7 +70,9 @@ impl LlmProvider for Meter {
     async fn complete(&self, _: &Broker, _: &Caller, request: &Request) -> Answer {
         self.asked.fetch_add(1, Ordering::Relaxed);
         self.limits.lock().unwrap().push(request.max_tokens);
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        if let Some(gate) = &self.gate {
+            gate.notified().await;
+        }
         let Part::Text(said) = &request.messages[0].content[0] else {
             panic!("a question in words");
         };
@@ -72,6 +86,12 @@ impl LlmProvider for Meter {
             tokens => return Answer::wall(Ok(completion(tokens.parse().unwrap()))),
         };
         Answer::wall(Err(error))
+    }
+}
+
+impl Meter {
+    fn open(&self) {
+        self.gate.as_ref().unwrap().notify_waiters();
     }
 }
 
@@ -119,7 +139,7 @@ fn spending(cap: u64, spent: u64, unclear: u64, reserved: u64, refused: u64) -> 
 
 #[tokio::test(start_paused = true)]
 async fn of_many_calls_at_once_only_as_many_are_made_as_could_be_paid() {
-    let meter = meter(Origin::Live);
+    let meter = gated(Origin::Live);
     let (request, most) = hundred("30");
     let cap = 10 * most + most / 2;
     let (setup, budget) = capped(Arc::clone(&meter), cap);
@@ -127,9 +147,9 @@ async fn of_many_calls_at_once_only_as_many_are_made_as_could_be_paid() {
         let (answers, ()) = tokio::join!(
             join_all((0..100).map(|_| setup.ask(request.clone()))),
             async {
-                tokio::time::sleep(Duration::from_millis(500)).await;
                 let now = budget.spending();
                 assert!(now.spent + now.reserved <= cap, "{now:?}");
+                meter.open();
             }
         );
         let made = answers.iter().filter(|answer| answer.is_ok()).count();
@@ -174,10 +194,12 @@ async fn a_call_is_settled_at_its_bill() {
     ];
     for (words, origin, spent, unclear) in table {
         let (request, most) = hundred(words);
-        let (setup, budget) = capped(meter(origin), 100_000);
+        let meter = gated(origin);
+        let (setup, budget) = capped(Arc::clone(&meter), 100_000);
         let under_way = async {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            budget.spending().reserved
+            let reserved = budget.spending().reserved;
+            meter.open();
+            reserved
         };
         let (answer, reserved) = tokio::join!(setup.ask(request), under_way);
         assert_eq!(reserved, most, "{words}");
@@ -196,9 +218,8 @@ async fn a_call_is_settled_at_its_bill() {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_nobody_waits_for_may_have_been_billed() {
     let (request, most) = hundred("30");
-    let (setup, budget) = capped(meter(Origin::Live), 100_000);
+    let (setup, budget) = capped(gated(Origin::Live), 100_000);
     let cancel = async {
-        tokio::time::sleep(Duration::from_millis(500)).await;
         setup.caller.cancel.cancel();
     };
     let (answer, ()) = tokio::join!(setup.ask(request), cancel);

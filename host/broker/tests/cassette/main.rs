@@ -31,8 +31,12 @@ use hotcell_broker::{Broker, Caller, Denial, Price};
 use serde_json::{Value, json};
 use setup::{Setup, caller, question};
 use tempfile::TempDir;
+use tokio::sync::Barrier;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long the model takes, on a clock that stands still.
+const THINKS: Duration = Duration::from_millis(1_500);
 
 /// Does what the question says and counts how often it was asked.
 pub(crate) struct World {
@@ -40,6 +44,8 @@ pub(crate) struct World {
     asked: AtomicU32,
     /// What it was asked, in order.
     heard: Mutex<Vec<String>>,
+    /// Two who ask `together` wait for one another.
+    pair: Barrier,
 }
 
 pub(crate) fn world(origin: Origin) -> Arc<World> {
@@ -47,6 +53,7 @@ pub(crate) fn world(origin: Origin) -> Arc<World> {
         origin,
         asked: AtomicU32::new(0),
         heard: Mutex::default(),
+        pair: Barrier::new(2),
     })
 }
 
@@ -68,7 +75,10 @@ impl LlmProvider for World {
             panic!("a question in words");
         };
         self.heard.lock().unwrap().push(said.clone());
-        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        tokio::time::advance(THINKS).await;
+        if said == "together" {
+            self.pair.wait().await;
+        }
         let content = match said.as_str() {
             "slow" => std::future::pending().await,
             "calls" => vec![
@@ -346,13 +356,15 @@ async fn calls_at_once_are_told_apart_by_their_number() {
 #[tokio::test(start_paused = true)]
 async fn of_two_equal_calls_at_once_the_first_answer_stands() {
     let shelf = Shelf::new();
-    let recorder: Arc<dyn LlmProvider> = Arc::new(shelf.record(world(Origin::Live)));
+    let there = world(Origin::Live);
+    let recorder: Arc<dyn LlmProvider> = Arc::new(shelf.record(Arc::clone(&there) as _));
     let same = || async {
         let mut setup = Setup::new(Arc::clone(&recorder), TIMEOUT);
         setup.caller = caller();
-        setup.ask(question("first")).await.unwrap()
+        setup.ask(question("together")).await.unwrap()
     };
     let (one, other) = tokio::join!(same(), same());
+    assert_eq!(there.asked(), 2);
     assert_eq!(one, other);
     assert_eq!(same().await, one);
     assert_eq!(shelf.replay().calls(), 1);
@@ -380,7 +392,7 @@ async fn a_deadline_is_recorded_and_an_end_by_the_operator_is_not() {
     let stopped = caller_of("stopped");
     let cancel = stopped.cancel.clone();
     let stop = async {
-        tokio::time::sleep(TIMEOUT - Duration::from_millis(10)).await;
+        tokio::time::advance(TIMEOUT - THINKS - Duration::from_millis(10)).await;
         cancel.cancel();
     };
     let (told, ()) = tokio::join!(ask(stopped, "slow"), stop);
