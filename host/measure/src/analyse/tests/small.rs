@@ -258,7 +258,7 @@ fn pairs_are_compared_task_by_task_and_adjusted_within_their_family() {
         trials.push(trial("single", &name, 1, task < 7, 1));
     }
     // One that only one of them has is compared with nothing.
-    trials.push(trial("voting", "alone", 1, true, 1));
+    trials.push(trial("voting", "00", 1, true, 1));
     let arms = ["sequential", "voting", "iterative", "single"].map(|arm| (arm, true));
     let found = analyse(&study(&arms, trials)).unwrap();
     let pair = |a: &str, b: &str| -> &Pair {
