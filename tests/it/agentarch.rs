@@ -129,24 +129,22 @@ fn what_was_killed_in_the_middle_goes_on_to_the_same_report() {
 }
 
 #[test]
-fn every_pattern_solves_every_task_when_nothing_goes_wrong() {
-    // It refuses to measure otherwise: see `Stage::sound`.
+fn every_arm_solves_every_task_when_nothing_goes_wrong() {
     let folder = folder();
+    // A voter is a sequence, and so is a draft.
+    let patterns = "single,sequential,hierarchical,iterative,state_machine";
     let args = [
         "--seeds",
-        "1",
+        "0",
         "--stages",
         "7,3",
         "--main-only",
         "--patterns",
+        patterns,
     ];
-    let args = [&args[..], &["hierarchical,iterative,state_machine"]].concat();
     let told = done(folder.path(), &args);
-    let report = scene::json(&folder.path().join("report.json"));
-    assert_eq!(report["failed"], json!([]), "{}", told.said());
-    let results = report["pattern_results"].as_array().unwrap();
-    let count: Vec<&Value> = results.iter().map(|it| &it["task_count"]).collect();
-    assert_eq!(count, [300, 300, 300]);
+    let said = "9 of 9 arms solve all of 300 tasks when nothing goes wrong";
+    assert!(told.stdout.contains(said), "{}", told.said());
 }
 
 #[test]

@@ -193,12 +193,35 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
             ..arm
         });
     }
+    if settings.seeds.is_empty() {
+        return solved(&study, output);
+    }
     let findings = hotcell_measure::analyse(&study).map_err(Problem::failed)?;
     if args.verify {
         return told::verify(&findings, &args.out);
     }
     told::report(&findings, &args.out, output)?;
     Ok(Exit::Done)
+}
+
+/// Whether every arm solves every task when nothing goes wrong.
+fn solved(study: &Study, output: Output) -> Result<Exit, Problem> {
+    let (failed, arms) = (study.failed.len(), study.arms.len());
+    match output.json {
+        true => {
+            screen::json(&serde_json::json!({ "arms": arms, "failed": study.failed }).to_string())
+        }
+        false => screen::result(&format!(
+            "{} of {arms} arms solve all of {} tasks when nothing goes wrong",
+            arms - failed.min(arms),
+            study.meta.tasks,
+        )),
+    }
+    Ok(if failed == 0 {
+        Exit::Done
+    } else {
+        Exit::NothingSucceeded
+    })
 }
 
 /// The course's own tasks, and what is to be said of them.

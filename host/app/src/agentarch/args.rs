@@ -34,8 +34,9 @@ pub(crate) struct AgentarchArgs {
     /// How many of the 300 tasks [default: 300]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=300))]
     tasks: Option<u64>,
-    /// Under how many seeds each task is tried [default: 8 simulated, 1 otherwise]
-    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    /// Under how many seeds each task is tried; 0 only sees whether every arm solves every task
+    /// when nothing goes wrong [default: 8 simulated, 1 otherwise]
+    #[arg(long, value_name = "K", value_parser = clap::value_parser!(u64).range(0..=1_000))]
     seeds: Option<u64>,
     /// The first seed; it also makes the data and chooses the tasks
     #[arg(long, value_name = "SEED", default_value_t = 42)]

@@ -88,7 +88,7 @@ impl Stage<'_> {
                 tasks.filter(|it| !self.done.contains(&key(it))).collect()
             };
             let seeds = &self.settings.seeds;
-            if seeds.iter().all(|seed| open(*seed).is_empty()) {
+            if !seeds.is_empty() && seeds.iter().all(|seed| open(*seed).is_empty()) {
                 continue;
             }
             let unit = |seed, fault_seed| Unit {
