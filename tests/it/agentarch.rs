@@ -267,7 +267,7 @@ fn what_cannot_be_is_refused_before_anything_is_built() {
             &["--priced-as", "gpt-9"],
             "there is no price for the model `gpt-9`",
         ),
-        (&["--budget-usd", "-1"], "no amount"),
+        (&["--budget-usd=-1"], "no amount"),
         (&["--stages", "5"], "invalid value"),
         (&["--patterns", "chaos"], "invalid value"),
     ] {

@@ -95,9 +95,7 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
         strategy: args.strategy.name(),
         plugins: workshop.digests(&sources)?,
     };
-    std::fs::create_dir_all(&args.out).map_err(|error| {
-        Problem::failed(format!("cannot make `{}`: {error}", args.out.display()))
-    })?;
+    runner::make(&args.out)?;
     // Whoever verifies takes nothing as done, and leaves what is there alone.
     let (mut kept, before) = match args.verify {
         true => (None, Vec::new()),
@@ -201,7 +199,11 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
         return told::verify(&findings, &args.out);
     }
     told::report(&findings, &args.out, output)?;
-    Ok(Exit::Done)
+    // One that fails does not stop the others; all of them are no result.
+    Ok(match findings.pattern_results.is_empty() {
+        true => Exit::NothingSucceeded,
+        false => Exit::Done,
+    })
 }
 
 /// Whether every arm solves every task when nothing goes wrong.

@@ -33,7 +33,7 @@ pub(crate) struct BenchArgs {
 enum What {
     /// Five patterns and a single agent on 300 tasks: success, errors that spread,
     /// latency, cost, with honest statistics
-    Agentarch(AgentarchArgs),
+    Agentarch(Box<AgentarchArgs>),
     /// One step of the sequential engine, against a call on a live instance
     Step(step::StepArgs),
     /// Computing natively and in a cell, with each meter on and off

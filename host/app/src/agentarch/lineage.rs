@@ -21,6 +21,38 @@ fn lane(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(lane, _)| lane)
 }
 
+/// The places of the steps in an order that is the same whoever was done first: they
+/// come in the order they were begun, but where several work side by side that is
+/// chance. Voters come by their number, specialists in the set's order.
+pub(super) fn order(set: Set, paths: &[&str]) -> Vec<usize> {
+    let specialists = aspects(set);
+    let special = |path: &str| {
+        let stage = stage(path);
+        let at = specialists.iter().position(|it| *it == stage);
+        at.filter(|_| lane(path).ends_with("team"))
+    };
+    let team = paths
+        .iter()
+        .position(|path| special(path).is_some())
+        .unwrap_or(0);
+    let key = |at: &usize| -> (usize, usize, usize) {
+        let path = paths.get(*at).copied().unwrap_or_default();
+        let voter = path
+            .strip_prefix(WORK)
+            .and_then(|path| path.strip_prefix("voter-"));
+        let number = voter.and_then(|it| it.split('/').next()?.parse().ok());
+        match (number, special(path)) {
+            (Some(number), _) => (0, number, *at),
+            (None, Some(aspect)) => (1 + team, aspect, *at),
+            // What stands in for the pattern comes after all of it.
+            (None, None) => (1 + at, 0, *at),
+        }
+    };
+    let mut order: Vec<usize> = (0..paths.len()).collect();
+    order.sort_by_key(key);
+    order
+}
+
 /// The steps that each step saw, by index; always earlier ones.
 pub(super) fn parents(set: Set, paths: &[&str]) -> Vec<Vec<usize>> {
     let specialists = aspects(set);
@@ -149,6 +181,36 @@ mod tests {
             ("work/voter-2/normalise", &["work/voter-2/ingest"]),
             ("work/voter-1/normalise", &["work/voter-1/ingest"]),
         ]);
+    }
+
+    #[test]
+    fn who_was_begun_first_by_chance_does_not_matter() {
+        let ordered = |paths: &[&'static str]| -> Vec<&'static str> {
+            let order = order(Set::Transaction, paths);
+            order.into_iter().map(|at| paths[at]).collect()
+        };
+        let votes = [
+            "work/voter-1/a",
+            "work/voter-1/b",
+            "work/voter-2/a",
+            "work/voter-10/a",
+            "work/fallback-1",
+        ];
+        for begun in [[2, 0, 3, 1, 4], [0, 1, 2, 3, 4], [3, 2, 0, 1, 4]] {
+            assert_eq!(ordered(&begun.map(|at| votes[at])), votes);
+        }
+        let team = [
+            "work/team/plan",
+            "work/team/stolen-card",
+            "work/team/synthetic-fraud",
+            "work/team/case-merger",
+            "work/decide",
+        ];
+        for begun in [[0, 1, 2, 3, 4], [0, 2, 1, 3, 4]] {
+            assert_eq!(ordered(&begun.map(|at| team[at])), team);
+        }
+        let rounds = ["work/draft#1/a", "work/critique#1", "work/draft#2/a"];
+        assert_eq!(ordered(&rounds), rounds);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 //! without any fault (the reference, which says what is right at each stage).
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use hotcell_broker::provider::capped::Budget;
@@ -254,6 +254,9 @@ impl Stage<'_> {
         let name = format!("{}-{}", unit.arm.id, unit.set.name());
         let folder = self.folder.join("work").join(&name);
         let seed = unit.seed;
+        if self.settings.mode == Mode::Record {
+            make(self.cassettes)?;
+        }
         let cassette = self.cassettes.join(format!("{name}-seed-{seed}.jsonl"));
         let cassette = std::path::absolute(&cassette).map_err(Problem::failed)?;
         let cassette = cassette.display().to_string();
@@ -304,12 +307,19 @@ impl Stage<'_> {
     }
 }
 
+/// Makes a folder and those above it.
+pub(super) fn make(folder: &Path) -> Result<(), Problem> {
+    let made = std::fs::create_dir_all(folder);
+    made.map_err(|error| Problem::failed(format!("cannot make `{}`: {error}", folder.display())))
+}
+
 /// Writes a file and the folders above it.
 pub(super) fn write(path: &Path, text: &str) -> Result<(), Problem> {
-    let above: PathBuf = path.parent().map(Path::to_owned).unwrap_or_default();
-    std::fs::create_dir_all(above)
-        .and_then(|()| std::fs::write(path, text))
-        .map_err(|error| Problem::failed(format!("cannot write `{}`: {error}", path.display())))
+    if let Some(above) = path.parent() {
+        make(above)?;
+    }
+    let written = std::fs::write(path, text);
+    written.map_err(|error| Problem::failed(format!("cannot write `{}`: {error}", path.display())))
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Problem> {

@@ -115,7 +115,13 @@ pub(crate) fn begun(report: &Report) -> Vec<Step> {
 
 /// The same with whose output each saw, and which are right.
 pub(super) fn steps(task: &Task, report: &Report, reference: &Reference) -> Vec<Step> {
-    let mut steps = begun(report);
+    let steps = begun(report);
+    let paths: Vec<&str> = steps.iter().map(|step| step.path.as_str()).collect();
+    let order = lineage::order(task.set, &paths);
+    let mut steps: Vec<Step> = order
+        .into_iter()
+        .filter_map(|at| steps.get(at).cloned())
+        .collect();
     let paths: Vec<&str> = steps.iter().map(|step| step.path.as_str()).collect();
     let parents = lineage::parents(task.set, &paths);
     for (step, parents) in steps.iter_mut().zip(parents) {
