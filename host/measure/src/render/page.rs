@@ -135,6 +135,20 @@ impl Table {
         self
     }
 
+    /// The same without a column, which is not the first.
+    pub(super) fn without(mut self, column: usize) -> Table {
+        if column < self.columns.len() {
+            self.columns.remove(column);
+        }
+        let rows = self.groups.iter_mut().flat_map(|group| &mut group.rows);
+        for row in rows {
+            if let Some(cell) = column.checked_sub(1).filter(|at| *at < row.cells.len()) {
+                row.cells.remove(cell);
+            }
+        }
+        self
+    }
+
     pub(super) fn group(&mut self, title: Option<String>, rows: Vec<Row>) {
         self.groups.push(Group { title, rows });
     }

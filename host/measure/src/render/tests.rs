@@ -190,6 +190,31 @@ fn every_section_is_there_in_its_order() {
 }
 
 #[test]
+fn own_tasks_have_gates_and_counts_of_what_was_injected() {
+    let mut findings = own();
+    findings.checks = vec![crate::findings::Check {
+        id: "support-triage:min-success".to_owned(),
+        text: "`support-triage` is right on at least 90.0 %".to_owned(),
+        holds: Some(false),
+        measured: "87.5 %".to_owned(),
+        ..crate::findings::Check::default()
+    }];
+    let spread = &mut findings.pattern_results[0].overall.propagation;
+    spread.faults = 7;
+    spread.without_twin = 5;
+    let kind = crate::findings::KindFindings {
+        faults: 7,
+        ..crate::findings::KindFindings::default()
+    };
+    spread.kinds.insert("omission".to_owned(), kind);
+    let text = markdown(&findings);
+    let gate = text.lines().find(|line| line.contains(":min-success"));
+    assert!(gate.unwrap().contains("✗ false"), "{text}");
+    assert!(text.contains("| omission | 7 |\n"), "{text}");
+    assert!(!text.contains("ourse") && !text.contains("EPI"), "{text}");
+}
+
+#[test]
 fn own_tasks_have_no_course() {
     let findings = own();
     let expected = [
@@ -320,7 +345,7 @@ fn what_was_not_measured_is_a_dash_with_its_reason() {
         .unwrap();
     assert_eq!(
         row,
-        "| support-triage | 87.5 % (75.5–99.5 %) | – (no fault injected) | 0.41 s (0.36–0.46 s) \
+        "| support-triage | 87.5 % (75.5–99.5 %) | 0.41 s (0.36–0.46 s) \
          | 1.3 s (0.9–1.7 s) | – (no baseline) | – (nothing was billed) |"
     );
     let mut unsure = own();

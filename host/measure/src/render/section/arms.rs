@@ -59,13 +59,20 @@ pub(super) fn arms(findings: &Findings) -> Section {
     if findings.pattern_results.is_empty() {
         section.say("– (no arm was finished)");
     }
-    section.table(Table::new(caption, columns).rows(rows(findings, cells)));
-    section.say(
-        "Success: the share of trials with every scored field right. EPI, the error propagation \
-         index: how many other steps the first fault of a trial made wrong, on average. P50, P95: half \
-         of the trials, and 19 of 20, took no longer. Cost: money per task as a multiple of the \
-         baseline’s.",
-    );
+    let table = Table::new(caption, columns).rows(rows(findings, cells));
+    // Of one's own workflows nobody knows whose output a step saw.
+    section.table(if is_course { table } else { table.without(2) });
+    let epi = match is_course {
+        true => {
+            " EPI, the error propagation index: how many other steps the first fault of a trial made \
+             wrong, on average."
+        }
+        false => "",
+    };
+    section.say(format!(
+        "Success: the share of trials with every scored field right.{epi} P50, P95: half of the \
+         trials, and 19 of 20, took no longer. Cost: money per task as a multiple of the baseline’s.",
+    ));
     if is_course && !findings.course.is_empty() {
         section.say("✓: inside the course’s window of ± 15 %; ✗: outside it.");
     }

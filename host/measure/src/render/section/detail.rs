@@ -46,7 +46,10 @@ pub(super) fn sets(findings: &Findings) -> Option<Section> {
         let rows = findings.pattern_results.iter().filter_map(row).collect();
         table.group(Some(name::pattern(kind)), rows);
     }
-    section.table(table);
+    section.table(match name::is_course(findings) {
+        true => table,
+        false => table.without(3),
+    });
     for kind in &kinds {
         section.table(fields(findings, kind));
     }

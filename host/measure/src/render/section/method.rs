@@ -7,8 +7,19 @@ use super::super::text;
 use crate::findings::{Check, Findings};
 
 pub(super) fn checks(findings: &Findings) -> Option<Section> {
-    if !name::is_course(findings) || findings.checks.is_empty() {
+    if findings.checks.is_empty() {
         return None;
+    }
+    if !name::is_course(findings) {
+        let mut section = Section::new("checks", "Gates");
+        section.say(
+            "What was asked of every arm. A gate is judged by the number; where its interval \
+             straddles the gate, chance alone could decide it.",
+        );
+        let columns = ["Gate", "What should hold", "Holds?", "Measured", "Remark"];
+        let rows = findings.checks.iter().map(check).collect();
+        section.table(Table::new("Gates", columns).rows(rows));
+        return Some(section);
     }
     let mut section = Section::new("checks", "The course’s checks");
     section.say(

@@ -27,6 +27,15 @@ pub(super) fn propagation(findings: &Findings) -> Option<Section> {
     if !findings.pattern_results.iter().any(any) {
         return None;
     }
+    if !name::is_course(findings) {
+        let mut section = Section::new("propagation", "Injected faults");
+        section.say(
+            "How far they spread is not known: of one’s own workflows nobody knows what a step gives \
+             without a fault, nor whose output it saw.",
+        );
+        section.table((0..4).fold(by_kind(findings), |table, _| table.without(2)));
+        return Some(section);
+    }
     let mut section = Section::new("propagation", "How far faults spread");
     section.say(
         "An error propagation index can be read in several ways, which do not agree. All of them:",
