@@ -75,7 +75,7 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
         )));
     }
     let arms = arms::arms(&settings.wanted);
-    let rates = Rates::published(settings.priced_as.1, rates::SCALE);
+    let rates = Rates::published(settings.priced_as.1, settings.scale);
     let plugins = std::path::absolute(&args.plugins).map_err(Problem::failed)?;
     let cache = wire::default_cache();
     let concurrency = usize::from(args.concurrency);

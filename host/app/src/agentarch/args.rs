@@ -8,6 +8,7 @@ use hotcell_measure::cost::Prices;
 use hotcell_measure::trial::{Mode, Price};
 
 use super::arms::{Component, Pattern, Wanted};
+use super::rates::SCALE;
 use crate::command::{Exit, Problem};
 use crate::data::suite::Set;
 use crate::data::suite::select::Strategy;
@@ -66,6 +67,9 @@ pub(crate) struct AgentarchArgs {
     /// `full` all 300 for 60
     #[arg(long, value_name = "PRESET")]
     preset: Option<Preset>,
+    /// By what the simulated rates of wrong content are multiplied [default: the fitted number]
+    #[arg(long, value_name = "X")]
+    scale: Option<f64>,
     /// Correlations of voters' mistakes, simulated
     #[arg(
         long,
@@ -147,6 +151,8 @@ pub(super) struct Settings {
     pub(super) priced_as: (String, Price),
     /// In micro-dollars.
     pub(super) budget: Option<u64>,
+    /// The fitted number, unless somebody wants another.
+    pub(super) scale: f64,
 }
 
 fn wrong(what: &str, help: &'static str) -> Problem {
@@ -275,6 +281,11 @@ impl AgentarchArgs {
             endpoint,
             priced_as,
             budget,
+            scale: match self.scale {
+                None => SCALE,
+                Some(scale) if (0.0..=20.0).contains(&scale) => scale,
+                Some(_) => return Err(wrong("`--scale` is out of range", "from 0 to 20")),
+            },
         })
     }
 

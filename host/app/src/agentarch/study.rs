@@ -1,5 +1,6 @@
 //! The circumstances of a study, and what its trials depend on. Pure.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use hotcell_measure::trial::{Arm, Benchmark, Clock, Fitted, Meta, Mode};
@@ -142,7 +143,10 @@ impl Made<'_> {
             fitted: simulated.then(|| Fitted {
                 name: "scale of the rates of content faults".to_owned(),
                 value: self.rates.scale,
-                how: rates::FITTED.to_owned(),
+                how: match self.rates.scale.total_cmp(&rates::SCALE) {
+                    Ordering::Equal => rates::FITTED.to_owned(),
+                    _ => format!("given by hand; the fitted number is {}", rates::SCALE),
+                },
             }),
             prices: BTreeMap::from([(self.model(), self.rates.price)]),
             timeout_micros: rates::TIMEOUT_MICROS,
