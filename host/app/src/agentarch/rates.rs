@@ -17,7 +17,7 @@ use super::files::Unit;
 pub(super) const SCALE: f64 = 2.75;
 
 /// How it was found.
-pub(super) const FITTED: &str = "raised from 1 in steps of a quarter until the sequence of seven \
+pub(super) const FITTED: &str = "Raised from 1 in steps of a quarter until the sequence of seven \
                                  stages was right in about 70 of 100 tasks; no other arm was \
                                  looked at";
 
@@ -74,7 +74,30 @@ impl Rates {
             price,
         }
     }
+
+    /// How often each fault really happens: those of content are scaled.
+    pub(super) fn effective(&self) -> BTreeMap<String, f64> {
+        let of = |(name, rate): (&&str, &f64)| {
+            let rate = match CONTENT.contains(name) {
+                // Rounded: what is shown is not the product's last bit.
+                true => ((rate * self.scale).min(1.0) * 1e9).round() / 1e9,
+                false => *rate,
+            };
+            ((*name).to_owned(), rate)
+        };
+        self.faults.iter().map(of).collect()
+    }
 }
+
+/// Faults of what an answer says: the first three are drawn for each stage of work that
+/// the answer stands for, everything else once for each call.
+const CONTENT: [&str; 5] = [
+    "hallucination",
+    "flip",
+    "omission",
+    "malformed_json",
+    "wrong_tool",
+];
 
 /// How long a call of a real model may take: the course's task timeout.
 const REAL_TIMEOUT_MS: u64 = 60_000;

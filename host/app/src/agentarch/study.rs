@@ -113,11 +113,6 @@ impl Made<'_> {
     pub(super) fn meta(&self, timestamp: String, execution_time_s: f64) -> Meta {
         let simulated = self.is_simulated();
         let stages = self.settings.wanted.stages.first().copied().unwrap_or(7);
-        let fault_rates = self
-            .rates
-            .faults
-            .iter()
-            .map(|(name, rate)| ((*name).to_owned(), *rate));
         Meta {
             benchmark: Benchmark::Agentarch,
             mode: self.settings.mode,
@@ -137,7 +132,7 @@ impl Made<'_> {
                 .map(|(id, ..)| (*id).to_owned())
                 .collect(),
             fault_rates: match simulated {
-                true => fault_rates.collect(),
+                true => self.rates.effective(),
                 false => BTreeMap::new(),
             },
             fitted: simulated.then(|| Fitted {

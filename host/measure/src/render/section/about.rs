@@ -139,7 +139,7 @@ fn rates(findings: &Findings) -> Table {
     let row = |(kind, share): (&String, &f64)| {
         Row::new(name::pattern(kind), vec![Cell::number(rate(*share))])
     };
-    let caption = "Fault rates, the same for all patterns: chance per call";
+    let caption = "Fault rates, the same for all patterns: chance per call, or per stage of work";
     let rows = rates.map(row).collect();
     Table::new(caption, ["Fault", "Rate"]).rows(rows).real()
 }
