@@ -14,12 +14,12 @@ use super::args::Endpoint;
 use super::files::Unit;
 
 /// The one fitted number.
-pub(super) const SCALE: f64 = 2.75;
+pub(super) const SCALE: f64 = 2.25;
 
 /// How it was found.
 pub(super) const FITTED: &str = "Raised from 1 in steps of a quarter until the sequence of seven \
-                                 stages was right in about 70 of 100 tasks; no other arm was \
-                                 looked at";
+                                 stages came to 70 % or less over 300 tasks and 8 seeds: 84.1, \
+                                 80.4, 77.2, 74.9, 71.4, 69.4 %. The other arms had no say.";
 
 /// What one trial may take, in microseconds, on the simulated clock: the course's
 /// task timeout of 60 seconds.
