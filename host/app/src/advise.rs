@@ -17,6 +17,10 @@ use hotcell_measure::advise::{Advice, Budget, Candidate, Needs, Verdict, advise 
 use crate::command::{Exit, Output, Problem};
 use crate::{report, screen};
 
+/// What is decided by unless somebody has a report of their own: the benchmark of
+/// this repository, as `examples/06-agentarch` has it.
+const MEASURED: &str = include_str!("advise/measured.json");
+
 /// A larger report was not written by a benchmark.
 const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
@@ -53,9 +57,9 @@ pub(crate) struct AdviseArgs {
     #[arg(long, value_name = "SET")]
     task_type: Option<String>,
     /// The report to decide by, or the folder it is in: what `hotcell bench agentarch
-    /// --out DIR` wrote
+    /// --out DIR` wrote [default: one that is built in]
     #[arg(long, value_name = "FILE")]
-    from: PathBuf,
+    from: Option<PathBuf>,
 }
 
 pub(crate) fn advise(args: &AdviseArgs, output: Output) -> Result<Exit, Problem> {
@@ -68,7 +72,10 @@ pub(crate) fn advise(args: &AdviseArgs, output: Output) -> Result<Exit, Problem>
         rules: args.rules,
         set: args.task_type.clone(),
     };
-    let (from, bytes) = read(&args.from)?;
+    let (from, bytes) = match &args.from {
+        Some(from) => read(from)?,
+        None => ("the report that is built in".into(), MEASURED.into()),
+    };
     let findings: Findings = serde_json::from_slice(&bytes).map_err(|error| {
         let why = text::line(&error.to_string(), LINE);
         wrong(&from, &format!("is no report of a benchmark: {why}"))
@@ -226,6 +233,20 @@ fn positive(words: &str) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_report_that_is_built_in_has_all_patterns_and_every_set() {
+        let findings: Findings = serde_json::from_str(MEASURED).unwrap();
+        for set in ["invoice", "transaction", "reconciliation"] {
+            let needs = Needs {
+                set: Some(set.to_owned()),
+                ..Needs::default()
+            };
+            let advice = decide(&findings, &needs).unwrap();
+            assert_eq!(advice.ranked.len(), 6, "{set}");
+            assert!(advice.chosen.is_some());
+        }
+    }
 
     #[test]
     fn a_budget_is_a_multiple_or_dollars() {
