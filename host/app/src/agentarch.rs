@@ -133,34 +133,8 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
     stage.write_data()?;
     let started = Instant::now();
     let wanted = |trial: &Trial| is_wanted(trial, &arms, &tasks, &settings.seeds);
-    let mut trials: Vec<Trial> = before.into_iter().filter(wanted).collect();
-    let bar = screen::bar(arms.len() * tasks.len() * settings.seeds.len());
-    bar.inc(trials.len() as u64);
-    if !trials.is_empty() {
-        screen::note(&format!("{} trials are done already", trials.len()));
-    }
-    let (to, mut from) = mpsc::channel::<Done>(16);
-    let working = futures::future::join_all(arms.iter().map(|arm| {
-        let (to, stage) = (to.clone(), &stage);
-        async move {
-            let started = Instant::now();
-            (stage.arm(arm, &to).await, started.elapsed().as_secs_f64())
-        }
-    }));
-    drop(to);
-    let collecting = async {
-        while let Some(Done { trials: new }) = from.recv().await {
-            if let Some(kept) = &mut kept {
-                kept.add(&new)?;
-            }
-            bar.inc(new.len() as u64);
-            trials.extend(new);
-        }
-        Ok::<(), Problem>(())
-    };
-    let (ended, collected) = tokio::join!(working, collecting);
-    collected?;
-    bar.finish_and_clear();
+    let before = before.into_iter().filter(wanted).collect();
+    let (trials, ended) = work(&stage, &arms, &mut kept, before).await?;
     listener.abort();
     if cancel.is_cancelled() {
         screen::note(&format!(
@@ -169,22 +143,16 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
         ));
         return Ok(Exit::Interrupted);
     }
+    let timestamp = moment::rfc3339(wire::now_unix_ms());
     let mut study = Study {
-        meta: made.meta(
-            moment::rfc3339(wire::now_unix_ms()),
-            started.elapsed().as_secs_f64(),
-        ),
+        meta: made.meta(timestamp, started.elapsed().as_secs_f64()),
         trials,
         ..Study::default()
     };
-    for (arm, (ended, seconds)) in arms.into_iter().zip(ended) {
-        if let Err(problem) = ended {
-            let why = problem.report.to_string();
-            screen::warning(miette::miette!("the arm `{}` failed: {why}", arm.id));
-            study.failed.push(Failed {
-                arm: arm.id.clone(),
-                why,
-            });
+    for (arm, Ended { outcome, seconds }) in arms.into_iter().zip(ended) {
+        if let Err(problem) = outcome {
+            let (arm, why) = (arm.id.clone(), problem.report.to_string());
+            study.failed.push(Failed { arm, why });
         }
         study.arms.push(Arm {
             execution_time_s: seconds,
@@ -204,6 +172,52 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
         true => Exit::NothingSucceeded,
         false => Exit::Done,
     })
+}
+
+/// How an arm ended, and after how long.
+struct Ended {
+    outcome: Result<(), Problem>,
+    seconds: f64,
+}
+
+/// Has all arms work side by side, and keeps their trials as they are done. One that
+/// fails does not stop the others.
+async fn work(
+    stage: &Stage<'_>,
+    arms: &[Arm],
+    kept: &mut Option<Kept>,
+    mut trials: Vec<Trial>,
+) -> Result<(Vec<Trial>, Vec<Ended>), Problem> {
+    let bar = screen::bar(arms.len() * stage.tasks.len() * stage.settings.seeds.len());
+    bar.inc(trials.len() as u64);
+    if !trials.is_empty() {
+        screen::note(&format!("{} trials are done already", trials.len()));
+    }
+    let (to, mut from) = mpsc::channel::<Done>(16);
+    let working = futures::future::join_all(arms.iter().map(|arm| {
+        let to = to.clone();
+        async move {
+            let started = Instant::now();
+            let outcome = stage.arm(arm, &to).await;
+            let seconds = started.elapsed().as_secs_f64();
+            Ended { outcome, seconds }
+        }
+    }));
+    drop(to);
+    let collecting = async {
+        while let Some(Done { trials: new }) = from.recv().await {
+            if let Some(kept) = kept {
+                kept.add(&new)?;
+            }
+            bar.inc(new.len() as u64);
+            trials.extend(new);
+        }
+        Ok::<(), Problem>(())
+    };
+    let (ended, collected) = tokio::join!(working, collecting);
+    collected?;
+    bar.finish_and_clear();
+    Ok((trials, ended))
 }
 
 /// Whether every arm solves every task when nothing goes wrong.

@@ -130,6 +130,19 @@ impl Stage<'_> {
         Ok(())
     }
 
+    /// Ends an arm that the budget is too small for: a trial whose calls were refused
+    /// says nothing about its pattern.
+    fn afford(&self) -> Result<(), Problem> {
+        match self.budget.map(Budget::spending) {
+            Some(spending) if spending.refused > 0 => Err(Problem::failed(format!(
+                "the budget of {:.2} USD is spent; what was finished is kept, and a larger \
+                 `--budget-usd` goes on from there",
+                spending.cap as f64 / 1e6,
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     /// Refuses to measure with agents that get a task wrong when nothing goes wrong:
     /// every later figure would be about that.
     fn sound(&self, arm: &Arm, tasks: &[&Task], ran: &[Ran]) -> Result<(), Problem> {
@@ -165,6 +178,7 @@ impl Stage<'_> {
         references: &BTreeMap<&str, Reference>,
     ) -> Result<Vec<Trial>, Problem> {
         let ran = self.run(unit, Run::Trial, tasks).await?;
+        self.afford()?;
         let nothing = Reference::default();
         let reference = |task: &Task| references.get(task.id.as_str()).unwrap_or(&nothing);
         let mut all: Vec<Hit> = (tasks.iter().zip(&ran))

@@ -85,6 +85,12 @@ fn shown(findings: &Findings, folder: &Path) -> Result<String, Problem> {
         lines.push(render::SIMULATED.to_owned());
     }
     lines.push(table.to_string());
+    for failed in &findings.failed {
+        lines.push(format!(
+            "the arm {} came to nothing: {}",
+            failed.arm, failed.why
+        ));
+    }
     for check in &findings.checks {
         let holds = check
             .holds
