@@ -21,6 +21,7 @@ pub(crate) mod trial;
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use futures::stream::{self, StreamExt};
 use hotcell_broker::provider::capped::Budget;
 use hotcell_measure::trial::{Arm, Failed, Study, Trial};
 use tokio::sync::mpsc;
@@ -80,8 +81,8 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
     let cache = wire::default_cache();
     let concurrency = usize::from(args.concurrency);
     let options = Options {
-        // Every arm has its trials in cells at the same time.
-        concurrency: concurrency.saturating_mul(arms.len()),
+        // Every arm that works has its trials in cells at the same time.
+        concurrency: concurrency.saturating_mul(AT_ONCE),
         cache: cache.clone(),
         ..Options::default()
     };
@@ -174,6 +175,10 @@ async fn go(args: &AgentarchArgs, settings: &Settings, output: Output) -> Result
     })
 }
 
+/// So many arms work at the same time: all patterns. More would only wait for each
+/// other, and real deadlines that mean nothing here would pass meanwhile.
+const AT_ONCE: usize = 6;
+
 /// How an arm ended, and after how long.
 struct Ended {
     outcome: Result<(), Problem>,
@@ -194,16 +199,18 @@ async fn work(
         screen::note(&format!("{} trials are done already", trials.len()));
     }
     let (to, mut from) = mpsc::channel::<Done>(16);
-    let working = futures::future::join_all(arms.iter().map(|arm| {
-        let to = to.clone();
-        async move {
+    // Each has an end of the channel of its own: when the last is dropped, all is told.
+    let each: Vec<(&Arm, _)> = arms.iter().map(|arm| (arm, to.clone())).collect();
+    drop(to);
+    let working = stream::iter(each)
+        .map(|(arm, to)| async move {
             let started = Instant::now();
             let outcome = stage.arm(arm, &to).await;
             let seconds = started.elapsed().as_secs_f64();
             Ended { outcome, seconds }
-        }
-    }));
-    drop(to);
+        })
+        .buffered(AT_ONCE)
+        .collect::<Vec<Ended>>();
     let collecting = async {
         while let Some(Done { trials: new }) = from.recv().await {
             if let Some(kept) = kept {
