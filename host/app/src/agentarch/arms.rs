@@ -135,9 +135,12 @@ pub(super) fn arms(wanted: &Wanted) -> Vec<Arm> {
             if has {
                 let name = component.name();
                 add(*pattern, &format!("without-{name}"), &|it| {
-                    it.without.push(name.to_owned());
                     if matches!(component, Component::Gates | Component::Validation) {
                         it.gates = Some(false);
+                    }
+                    // Gates are a property of an arm and say so themselves.
+                    if *component != Component::Gates {
+                        it.without.push(name.to_owned());
                     }
                 });
             }
