@@ -19,7 +19,7 @@ fn lines() -> Value {
 
 #[test]
 fn a_plan_hands_each_group_to_its_specialist() {
-    let plan = json!({ "given": { "second": lines(), "first": lines() } });
+    let plan = json!({ "given": { "first": lines(), "second": lines() } });
     let record = json!({ "bank_transactions": [], "ledger_entries": [] });
     let ran = run(Host::new().answer_json(&plan), "plan", &record);
     let subtask = |name: &str| Subtask::new(name, name, lines());
