@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::sync::{Arc, Barrier};
 use std::time::Duration;
 
 use hotcell_broker::meter::{CellUse, Level, LogLine, Records};
@@ -123,22 +124,35 @@ fn handed() -> Result<(), Failed> {
     }
 }
 
+/// So many files and threads are left: what earlier cases have left may go away
+/// meanwhile, for an idle thread of the runtime ends when it likes.
+const MANY: usize = 16;
+
 fn left() -> Result<(), Failed> {
     let sees = |before: Held, words: &str| match Held::now(0).left(before) {
         Some(left) if left.contains(words) => Ok(()),
         other => Err(Failed::from(format!("{words}: {other:?}"))),
     };
     let before = Held::now(0);
-    let file = File::open("/proc/self/status").unwrap();
+    let files: Vec<File> = (0..MANY)
+        .map(|_| File::open("/proc/self/status").unwrap())
+        .collect();
     sees(before, "descriptors")?;
-    drop(file);
+    drop(files);
 
     let before = Held::now(0);
-    let (stop, wait) = std::sync::mpsc::channel::<()>();
-    let thread = std::thread::spawn(move || wait.recv());
+    let stopped = Arc::new(Barrier::new(MANY + 1));
+    let threads: Vec<_> = (0..MANY)
+        .map(|_| {
+            let stopped = Arc::clone(&stopped);
+            std::thread::spawn(move || stopped.wait())
+        })
+        .collect();
     sees(before, "threads")?;
-    drop(stop);
-    drop(thread.join());
+    stopped.wait();
+    for thread in threads {
+        drop(thread.join());
+    }
 
     let before = Held::now(0);
     let peak = Peak::from_now();
