@@ -38,7 +38,7 @@ use crate::{moment, run, screen};
 use args::Settings;
 use kept::{Kept, Key};
 use rates::Rates;
-use runner::{Done, Stage};
+use runner::Stage;
 use study::Made;
 
 pub(crate) use args::AgentarchArgs;
@@ -198,7 +198,7 @@ async fn work(
     if !trials.is_empty() {
         screen::note(&format!("{} trials are done already", trials.len()));
     }
-    let (to, mut from) = mpsc::channel::<Done>(16);
+    let (to, mut from) = mpsc::channel::<Vec<Trial>>(16);
     // Each has an end of the channel of its own: when the last is dropped, all is told.
     let each: Vec<(&Arm, _)> = arms.iter().map(|arm| (arm, to.clone())).collect();
     drop(to);
@@ -212,7 +212,7 @@ async fn work(
         .buffered(AT_ONCE)
         .collect::<Vec<Ended>>();
     let collecting = async {
-        while let Some(Done { trials: new }) = from.recv().await {
+        while let Some(new) = from.recv().await {
             if let Some(kept) = kept {
                 kept.add(&new)?;
             }

@@ -11,6 +11,7 @@ mod command;
 mod data;
 mod definition;
 mod eval;
+mod findings;
 mod folders;
 mod fork;
 mod inspect;

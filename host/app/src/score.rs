@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use hotcell_measure::stats;
 use serde_json::{Map, Value};
 
 pub(crate) mod answer;
@@ -182,30 +183,11 @@ fn same(gold: &Value, given: &Value) -> bool {
     }
 }
 
-/// The 95 per cent Wilson score interval of a rate, from 0.0 to 1.0: with `p` the
-/// rate, `n` the count and z = 1.959964,
-///
-/// ```text
-/// (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
-/// ```
-///
-/// E. B. Wilson, "Probable inference, the law of succession, and statistical
-/// inference", Journal of the American Statistical Association 22 (1927), 209-212.
-/// Of nothing at all nothing is known: 0.0 to 1.0.
+/// The 95 per cent Wilson score interval of a rate, from 0.0 to 1.0. Of nothing at
+/// all nothing is known: 0.0 to 1.0.
 pub(crate) fn wilson(count: Count) -> (f64, f64) {
-    const Z: f64 = 1.959_963_984_540_054;
-    if count.of == 0 {
-        return (0.0, 1.0);
-    }
-    let n = count.of as f64;
-    let p = count.right as f64 / n;
-    let centre = p + Z * Z / (2.0 * n);
-    let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt();
-    let scale = 1.0 + Z * Z / n;
-    (
-        ((centre - half) / scale).max(0.0),
-        ((centre + half) / scale).min(1.0),
-    )
+    let interval = stats::wilson(count.right, count.of);
+    interval.map_or((0.0, 1.0), |it| (it.low, it.high))
 }
 
 #[cfg(test)]

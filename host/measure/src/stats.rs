@@ -120,8 +120,15 @@ pub fn parallel_latency(groups: &[Vec<f64>]) -> f64 {
     groups.iter().map(longest).sum()
 }
 
-/// Wilson's score interval for a share at 95 %; none of nothing.
+/// Wilson's score interval for a share at 95 %; none of nothing: with `p` the share,
+/// `n` the trials and z = 1.959964,
 ///
+/// ```text
+/// (p + z²/2n ± z·sqrt(p(1-p)/n + z²/4n²)) / (1 + z²/n)
+/// ```
+///
+/// E. B. Wilson, "Probable inference, the law of succession, and statistical
+/// inference", Journal of the American Statistical Association 22 (1927), 209-212.
 /// It takes the trials for independent of one another.
 pub fn wilson(right: u64, trials: u64) -> Option<Interval> {
     /// The 97.5th percentile of the normal distribution.

@@ -28,6 +28,7 @@ use super::study::fault_seed;
 use super::trial::{self, Hit, Ran, Reference};
 use crate::command::{Problem, WorkflowArgs};
 use crate::data::suite::{Set, Suite, Task};
+use crate::findings;
 use crate::manifest::records;
 use crate::wire::{self, Bench, Options, Workshop};
 
@@ -54,11 +55,6 @@ pub(super) struct Stage<'a> {
     pub(super) done: &'a BTreeSet<Key>,
 }
 
-/// Some trials that belong together, done.
-pub(super) struct Done {
-    pub(super) trials: Vec<Trial>,
-}
-
 /// Which of the times that a unit is run.
 enum Run {
     /// Without any fault: what is right at each stage.
@@ -71,7 +67,11 @@ enum Run {
 
 impl Stage<'_> {
     /// All trials of an arm, unit by unit.
-    pub(super) async fn arm(&self, arm: &Arm, to: &mpsc::Sender<Done>) -> Result<(), Problem> {
+    pub(super) async fn arm(
+        &self,
+        arm: &Arm,
+        to: &mpsc::Sender<Vec<Trial>>,
+    ) -> Result<(), Problem> {
         let Some(pattern) = Pattern::named(&arm.pattern) else {
             return Err(Problem::failed(format!(
                 "there is no pattern `{}`",
@@ -121,7 +121,7 @@ impl Stage<'_> {
                 for tasks in open(*seed).chunks(self.chunk()) {
                     let trials = self.unit(&unit, tasks, &references).await?;
                     // What was cut short is no result.
-                    if self.cancel.is_cancelled() || to.send(Done { trials }).await.is_err() {
+                    if self.cancel.is_cancelled() || to.send(trials).await.is_err() {
                         return Ok(());
                     }
                 }
@@ -333,12 +333,11 @@ pub(super) fn make(folder: &Path) -> Result<(), Problem> {
 }
 
 /// Writes a file and the folders above it.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), Problem> {
+fn write(path: &Path, text: &str) -> Result<(), Problem> {
     if let Some(above) = path.parent() {
         make(above)?;
     }
-    let written = std::fs::write(path, text);
-    written.map_err(|error| Problem::failed(format!("cannot write `{}`: {error}", path.display())))
+    findings::write(path, text)
 }
 
 fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), Problem> {

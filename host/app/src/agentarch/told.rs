@@ -8,12 +8,8 @@ use hotcell_measure::findings::{Estimate, Findings, Interval};
 use hotcell_measure::render;
 use hotcell_store::Digest;
 
-use super::runner::write;
 use crate::command::{Exit, Output, Problem};
-use crate::screen;
-
-/// The report's JSON, which is also what a second run is compared with.
-const JSON: &str = "report.json";
+use crate::{findings, screen};
 
 /// SHA-256 over everything that does not differ between equal studies.
 pub(super) fn digest(findings: &Findings) -> Result<Digest, Problem> {
@@ -23,13 +19,7 @@ pub(super) fn digest(findings: &Findings) -> Result<Digest, Problem> {
 
 /// Writes the report into a folder and says what is in it.
 pub(super) fn report(findings: &Findings, folder: &Path, output: Output) -> Result<(), Problem> {
-    let json = render::json(findings).map_err(Problem::failed)?;
-    write(&folder.join(JSON), &json)?;
-    write(&folder.join("report.md"), &render::markdown(findings))?;
-    write(&folder.join("report.html"), &render::html(findings))?;
-    for (name, chart) in render::charts(findings) {
-        write(&folder.join(name), &chart)?;
-    }
+    let json = findings::report(findings, folder)?;
     match output.json {
         true => screen::json(&json),
         false => screen::result(&shown(findings, folder)?),
@@ -108,7 +98,7 @@ fn per_cent(interval: Interval) -> String {
 
 /// Compares with the report of before.
 pub(super) fn verify(findings: &Findings, folder: &Path) -> Result<Exit, Problem> {
-    let path = folder.join(JSON);
+    let path = folder.join(findings::JSON);
     let shown = path.display();
     let files = |why: String| {
         let help = "run the same command without `--verify` first";

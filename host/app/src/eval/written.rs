@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use hotcell_broker::text;
-use hotcell_measure::{Findings, Study, render};
+use hotcell_measure::{Findings, Study};
 
 use crate::command::Problem;
+use crate::findings;
 
 /// The folder they are written to.
 pub(super) struct Folder {
@@ -18,7 +19,9 @@ impl Folder {
         let folder = Folder {
             path: path.to_owned(),
         };
-        std::fs::create_dir_all(path).map_err(|error| folder.cannot("", &error))?;
+        std::fs::create_dir_all(path).map_err(|error| {
+            Problem::failed(format!("cannot write `{}`: {error}", path.display()))
+        })?;
         folder.write("trials.jsonl", "")?;
         Ok(folder)
     }
@@ -36,14 +39,7 @@ impl Folder {
 
     /// The report in all its forms; returns its JSON.
     pub(super) fn report(&self, findings: &Findings) -> Result<String, Problem> {
-        let json = render::json(findings).map_err(Problem::failed)?;
-        self.write("report.json", &json)?;
-        self.write("report.md", &render::markdown(findings))?;
-        self.write("report.html", &render::html(findings))?;
-        for (name, chart) in render::charts(findings) {
-            self.write(&name, &chart)?;
-        }
-        Ok(json)
+        findings::report(findings, &self.path)
     }
 
     /// Where it all is, for people.
@@ -56,12 +52,6 @@ impl Folder {
     }
 
     fn write(&self, name: &str, text: &str) -> Result<(), Problem> {
-        let written = std::fs::write(self.path.join(name), text);
-        written.map_err(|error| self.cannot(name, &error))
-    }
-
-    fn cannot(&self, name: &str, error: &std::io::Error) -> Problem {
-        let path = self.path.join(name);
-        Problem::failed(format!("cannot write `{}`: {error}", path.display()))
+        findings::write(&self.path.join(name), text)
     }
 }
