@@ -12,7 +12,7 @@ use hotcell_broker::llm::{Request, Role, Usage};
 use hotcell_broker::meter::Meter;
 use hotcell_broker::provider::secret::Secret;
 use hotcell_broker::recall::AttemptLog;
-use hotcell_broker::{Broker, Caller, Grants, Policy, Price, Route};
+use hotcell_broker::{Broker, Caller, Grants, Parts, Policy, Price, Route};
 use hotcell_runtime::task::{Finding, Task};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -45,7 +45,13 @@ pub(crate) fn agreeable(policy: &Policy, model: Model, http: Duration) -> Broker
 /// A broker with one model under a policy.
 pub(crate) fn broker(policy: &Policy, route: Route, http: Duration) -> Broker {
     let models = BTreeMap::from([("default".to_owned(), route)]);
-    Broker::with_egress(policy.clone(), models, Vec::new(), net::egress(http)).unwrap()
+    Broker::assemble(Parts {
+        policy: policy.clone(),
+        models,
+        egress: net::egress(http),
+        ..Parts::default()
+    })
+    .unwrap()
 }
 
 /// A model that answers after a moment, knows a key, and counts.

@@ -18,7 +18,7 @@ use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
 use hotcell_broker::provider::openai::install_ring;
 use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::tool::ToolProvider;
-use hotcell_broker::{Broker, Caller, Policy, Route};
+use hotcell_broker::{Broker, Caller, Parts, Policy, Route};
 use hotcell_runtime::compile::{CompileError, Compiler};
 use hotcell_runtime::manifest::{Kind, Limits};
 use hotcell_runtime::{
@@ -26,6 +26,7 @@ use hotcell_runtime::{
     Tape, ToolPlugin,
 };
 use hotcell_store::Digest;
+use hotcell_store::books::Books;
 use hotcell_store::journal::Journal;
 use hotcell_workflow::engine::progress::Teller;
 use hotcell_workflow::engine::{self, Durable, Engine};
@@ -410,7 +411,19 @@ impl Workshop {
         }
 
         let tools = tools(workflow, &plugins, &cells).await?;
-        let broker = Broker::new(policy, routes, tools).map_err(|e| {
+        let books = match state {
+            Some(dir) => Books::open(dir),
+            None => Books::in_memory(),
+        };
+        let books = books.map_err(Problem::failed)?;
+        let parts = Parts {
+            policy,
+            models: routes,
+            tools,
+            books: Some(books),
+            ..Parts::default()
+        };
+        let broker = Broker::assemble(parts).map_err(|e| {
             Problem::new(
                 Exit::Plugin,
                 miette::miette!(help = "name only one of the plugins under `tools`", "{e}"),

@@ -1,40 +1,20 @@
-//! Calls of models and tools: judged, written down, made, written down again.
-//!
-//! The order is the same for both. What the journal knows is answered from it.
-//! Otherwise the grant is looked up, the intent is written, somebody is asked
-//! under a deadline and the run's cancellation, and the answer is written before
-//! the guest has it. A call that the run's cancellation ends has no result in the
-//! journal: nobody knows what came of it, and the guest does not go on.
+//! Calls of models and tools.
 
-use std::pin::pin;
-use std::task::Poll;
+use std::sync::Arc;
 
 use futures::future::join_all;
 use store::crash::{self, Point};
 
+use crate::control::{Wanted, Worth};
 use crate::llm::{self, LlmError, Request, Response, Took};
 use crate::meter::whole_micros;
+use crate::perform::{Terms, ask};
 use crate::recall::{Question, Spent};
-use crate::tool::{EffectKind, ToolCall, ToolError, ToolOutput, ToolProvider};
+use crate::tool::{ToolCall, ToolError, ToolOutput, ToolProvider};
 use crate::{BATCH, Broker, Caller, Capability, Route, store};
 
 fn too_many(calls: usize) -> String {
     format!("{calls} calls at once; at most {BATCH} are done")
-}
-
-/// Waits for somebody's answer.
-async fn ask<T>(asked: impl Future<Output = T>) -> T {
-    crash::point(Point::BeforeSend);
-    let mut asked = pin!(asked);
-    // A provider sends when it is first polled.
-    let first = futures::poll!(asked.as_mut());
-    crash::point(Point::AfterSend);
-    let answer = match first {
-        Poll::Ready(answer) => answer,
-        Poll::Pending => asked.await,
-    };
-    crash::point(Point::AfterResponse);
-    answer
 }
 
 impl Broker {
@@ -73,7 +53,17 @@ impl Broker {
             Err(error) => return slip.refused(Err(error)),
         };
         let Some(sequence) = caller.next() else {
-            return slip.refused(Err(LlmError::BudgetExhausted));
+            return slip.barred(Err(LlmError::BudgetExhausted));
+        };
+        let wanted = Wanted {
+            capability: Capability::Llm,
+            resource: &request.model,
+            sequence,
+            most: Worth::default(),
+        };
+        let admitted = match self.admit(caller, wanted).await {
+            Ok(admitted) => admitted,
+            Err(barred) => return slip.barred(Err(barred.into())),
         };
         let origin = route.provider.origin();
         let intended = slip.intend(sequence, origin.effect(), Some(origin)).await;
@@ -124,6 +114,9 @@ impl Broker {
             effect.simulated_time = simulated.is_some();
             effect.took = simulated.unwrap_or(effect.took);
         });
+        admitted
+            .settle(outcome, Worth::of(usage, cost_micros))
+            .await;
         let spent = Spent {
             usage,
             usage_estimated,
@@ -184,41 +177,13 @@ impl Broker {
         number: u32,
         call: ToolCall,
     ) -> Result<ToolOutput, ToolError> {
-        let mut slip = caller.log.slip(caller, number, Question::Tools(&call));
-        if let Some(known) = slip.known().await {
-            return known;
-        }
-        let (effect, provider) = match self.tool(caller, &call) {
-            Ok(found) => found,
-            Err(error) => return slip.refused(Err(error)),
+        let work = |asking: Caller, by: Arc<dyn ToolProvider>| {
+            let call = &call;
+            async move { by.call(self, &asking, call).await }
         };
-        let Some(sequence) = caller.next() else {
-            return slip.refused(Err(ToolError::BudgetExhausted));
-        };
-        if slip.intend(sequence, effect, None).await.is_err() {
-            return Err(ToolError::Cancelled);
-        }
-        let effect = self.open(caller, sequence, Capability::Tools, &call.name, None);
-        let limit = caller.deadline.saturating_duration_since(effect.started);
-        let result = tokio::select! {
-            biased;
-            () = caller.cancel.cancelled() => None,
-            result = ask(tokio::time::timeout(limit, provider.call(self, caller, &call))) =>
-                Some(result.unwrap_or(Err(ToolError::Timeout))),
-        };
-        let Some(result) = result else {
-            effect.end("cancelled", |_| {});
-            return Err(ToolError::Cancelled);
-        };
-        let outcome = result.as_ref().map_or_else(ToolError::code, |_| "ok");
-        let took = effect.end(outcome, |_| {});
-        let spent = Spent {
-            took_micros: whole_micros(took),
-            ..Spent::default()
-        };
-        let result = slip.answered(None, spent, result).await;
-        crash::point(Point::BeforeAck);
-        result
+        let terms = || self.tool(caller, &call);
+        self.perform(caller, number, Question::Tools(&call), terms, work)
+            .await
     }
 
     /// Who does what a call asks for, and what may be done after a crash, if
@@ -227,11 +192,15 @@ impl Broker {
         &self,
         caller: &Caller,
         call: &ToolCall,
-    ) -> Result<(EffectKind, &dyn ToolProvider), ToolError> {
+    ) -> Result<Terms<Arc<dyn ToolProvider>>, ToolError> {
         self.allow(caller, Capability::Tools, &call.name)
             .map_err(ToolError::Denied)?;
         let tool = self.inner.tools.get(&call.name);
         let (spec, provider) = tool.ok_or(ToolError::Unknown)?;
-        Ok((spec.effect, provider.as_ref()))
+        Ok(Terms {
+            effect: spec.effect,
+            most: Worth::default(),
+            by: Arc::clone(provider),
+        })
     }
 }

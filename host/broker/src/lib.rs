@@ -6,12 +6,17 @@
 //! run's [`Meter`]. It refuses by default. It never looks into an answer: what
 //! the words mean is the agents' business.
 
+pub mod approval;
 pub mod bulkhead;
 mod calls;
+mod control;
+pub mod delegate;
 pub mod egress;
 pub mod files;
 pub mod llm;
+pub mod memory;
 pub mod meter;
+mod perform;
 pub mod policy;
 pub mod provider;
 pub mod recall;
@@ -25,10 +30,12 @@ use std::time::Duration;
 
 pub use hotcell_store as store;
 use serde::{Deserialize, Serialize};
+use store::books::Books;
 use store::guard::Guard;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use delegate::AgentProvider;
 use egress::Egress;
 use files::{FileGrant, FileRefusal};
 use llm::{LlmProvider, Usage};
@@ -170,6 +177,27 @@ struct Inner {
     egress: Arc<Egress>,
     models: BTreeMap<String, Route>,
     tools: BTreeMap<String, (ToolSpec, Arc<dyn ToolProvider>)>,
+    agents: BTreeMap<String, Arc<dyn AgentProvider>>,
+    books: Option<Books>,
+}
+
+/// What a broker is made of. By default it has nothing, and grants nothing.
+#[derive(Default)]
+pub struct Parts {
+    /// Who may do what.
+    pub policy: Policy,
+    /// Models by alias.
+    pub models: BTreeMap<String, Route>,
+    /// Who offers tools.
+    pub tools: Vec<Arc<dyn ToolProvider>>,
+    /// Agents that others may ask.
+    pub agents: Vec<Arc<dyn AgentProvider>>,
+    /// The way out: the system's resolver and the limits of
+    /// [`egress::Limits`] by default.
+    pub egress: Arc<Egress>,
+    /// Where budgets, quotas, stored values and approvals are written. Without
+    /// books there are none of them.
+    pub books: Option<Books>,
 }
 
 /// Two tools offer the same name.
@@ -178,26 +206,25 @@ struct Inner {
 pub struct DuplicateTool(pub String);
 
 impl Broker {
-    /// A broker over these routes (by alias) and tools. Refuses two tools of
-    /// one name: a call must mean one thing. Requests go out with the system's
-    /// resolver and the limits that [`egress::Limits`] has by default.
+    /// A broker over these routes (by alias) and tools, and nothing else.
     pub fn new(
         policy: Policy,
         models: BTreeMap<String, Route>,
-        providers: Vec<Arc<dyn ToolProvider>>,
+        tools: Vec<Arc<dyn ToolProvider>>,
     ) -> Result<Broker, DuplicateTool> {
-        Broker::with_egress(policy, models, providers, Arc::default())
+        Broker::assemble(Parts {
+            policy,
+            models,
+            tools,
+            ..Parts::default()
+        })
     }
 
-    /// The same with its own way out.
-    pub fn with_egress(
-        policy: Policy,
-        models: BTreeMap<String, Route>,
-        providers: Vec<Arc<dyn ToolProvider>>,
-        egress: Arc<Egress>,
-    ) -> Result<Broker, DuplicateTool> {
+    /// A broker of these parts. Refuses two tools of one name: a call must mean one
+    /// thing.
+    pub fn assemble(parts: Parts) -> Result<Broker, DuplicateTool> {
         let mut tools = BTreeMap::new();
-        for provider in providers {
+        for provider in parts.tools {
             for spec in provider.specs() {
                 let entry = (spec.clone(), Arc::clone(&provider));
                 if tools.insert(spec.name.clone(), entry).is_some() {
@@ -205,12 +232,15 @@ impl Broker {
                 }
             }
         }
+        let by_name = |agent: Arc<dyn AgentProvider>| (agent.name().to_owned(), agent);
         Ok(Broker {
             inner: Arc::new(Inner {
-                policy,
-                egress,
-                models,
+                policy: parts.policy,
+                egress: parts.egress,
+                models: parts.models,
                 tools,
+                agents: parts.agents.into_iter().map(by_name).collect(),
+                books: parts.books,
             }),
         })
     }

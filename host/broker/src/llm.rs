@@ -252,6 +252,38 @@ impl LlmError {
     }
 }
 
+/// Texts to be made into vectors.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EmbedAsk {
+    /// An alias.
+    pub model: String,
+    /// One vector is made of each.
+    pub texts: Vec<String>,
+}
+
+impl EmbedAsk {
+    /// Roughly what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.texts.iter().fold(self.model.len(), |sum, text| {
+            sum.saturating_add(size_of::<String>())
+                .saturating_add(text.len())
+        })
+    }
+}
+
+/// Vectors, in the order of the texts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Embedding {
+    /// All of one length.
+    pub vectors: Vec<Vec<f32>>,
+    /// What was counted.
+    pub usage: Usage,
+    /// What it cost, in micro-dollars.
+    pub cost_micros: u64,
+}
+
 /// Where an answer comes from. Shown wherever results are shown, so that nobody
 /// takes a simulation for a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -34,7 +34,7 @@ pub use record::{
 
 pub(crate) use question::{Question, digest};
 pub(crate) use record::{Departure, Spent, Unrecorded};
-pub(crate) use slip::{Departed, Halted, Slip};
+pub(crate) use slip::{Departed, Halted, Reply, Slip};
 
 use crate::{Caller, Capability, store, text};
 use question::Print;

@@ -24,7 +24,7 @@ use bytes::Bytes;
 use hotcell_broker::egress::origin::{HttpGrant, Origin, default_methods};
 use hotcell_broker::egress::{Egress, HttpError, Incoming, Limits, Patience, Resolve, Sent};
 use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig};
-use hotcell_broker::{Broker, Capability, Grants, Policy, Price, Route};
+use hotcell_broker::{Broker, Capability, Grants, Parts, Policy, Price, Route};
 use http_body_util::{BodyExt, Empty};
 use setup::{Setup, caller, question};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -78,7 +78,11 @@ fn setup(origin: &str, addresses: &[&str], limits: Limits) -> (Setup, Arc<Here>)
     };
     policy.plugin.insert("agent".to_owned(), grants);
     let egress = Arc::new(Egress::new(resolver, limits));
-    let broker = Broker::with_egress(policy, BTreeMap::new(), Vec::new(), egress);
+    let broker = Broker::assemble(Parts {
+        policy,
+        egress,
+        ..Parts::default()
+    });
     let setup = Setup {
         broker: broker.unwrap(),
         caller: caller(),
@@ -251,7 +255,13 @@ async fn a_models_host_is_looked_up_once_and_may_be_private() {
     let here = Arc::new(Here::default());
     let resolver: Arc<dyn Resolve> = Arc::<Here>::clone(&here);
     let egress = Arc::new(Egress::new(resolver, Limits::default()));
-    let broker = Broker::with_egress(policy, models, Vec::new(), egress).unwrap();
+    let broker = Broker::assemble(Parts {
+        policy,
+        models,
+        egress,
+        ..Parts::default()
+    })
+    .unwrap();
     let answer = broker.complete(&caller(), question("hello")).await;
     assert_eq!(
         answer.unwrap_err().to_string(),

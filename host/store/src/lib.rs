@@ -1,10 +1,11 @@
 //! What must survive.
 //!
-//! Today that is two things: compiled components, so that the second start
-//! compiles nothing, and the journal of what runs did. Nothing in this crate knows
-//! what a plugin or a model is, or what the records of a run mean.
+//! Compiled components, so that the second start compiles nothing; the journal of
+//! what runs did; the books, which several processes write. Nothing in this crate
+//! knows what a plugin or a model is, or what the records of a run mean.
 
 pub mod artifacts;
+pub mod books;
 pub mod crash;
 mod digest;
 pub mod guard;

@@ -189,7 +189,7 @@ impl Known {
     fn delta(&self, call: u32) -> Option<&Delta> {
         match &self.calls.get(&call)?.intent.as_ref()?.ask {
             Ask::Llm(delta) => Some(delta),
-            Ask::Tools(_) | Ask::Http(_) => None,
+            _ => None,
         }
     }
 

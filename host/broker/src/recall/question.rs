@@ -4,7 +4,10 @@
 use store::Digest;
 
 use super::record::{Ask, Base, Delta, Departure, TOLD};
-use crate::llm::{Message, Part, Request};
+use crate::approval::ApprovalAsk;
+use crate::delegate::DelegateAsk;
+use crate::llm::{EmbedAsk, Message, Part, Request};
+use crate::memory::MemoryAsk;
 use crate::tool::{ToolCall, ToolSpec};
 use crate::{Capability, store, text};
 
@@ -12,25 +15,36 @@ use crate::{Capability, store, text};
 #[derive(Clone, Copy)]
 pub(crate) enum Question<'a> {
     Llm(&'a Request),
+    Embed(&'a EmbedAsk),
     Tools(&'a ToolCall),
     Http(&'a Departure),
+    Memory(&'a MemoryAsk),
+    Delegate(&'a DelegateAsk),
+    Approval(&'a ApprovalAsk),
 }
 
-impl Question<'_> {
-    pub(super) fn capability(self) -> Capability {
+impl<'a> Question<'a> {
+    pub(crate) fn capability(self) -> Capability {
         match self {
-            Question::Llm(_) => Capability::Llm,
+            Question::Llm(_) | Question::Embed(_) => Capability::Llm,
             Question::Tools(_) => Capability::Tools,
             Question::Http(_) => Capability::Http,
+            Question::Memory(_) => Capability::Memory,
+            Question::Delegate(_) => Capability::Delegate,
+            Question::Approval(_) => Capability::Approval,
         }
     }
 
     /// The alias or the tool's name, in the guest's words.
-    pub(super) fn resource(&self) -> &str {
+    pub(crate) fn resource(self) -> &'a str {
         match self {
             Question::Llm(request) => &request.model,
             Question::Tools(call) => &call.name,
             Question::Http(departure) => &departure.origin,
+            Question::Embed(ask) => &ask.model,
+            Question::Memory(ask) => ask.namespace(),
+            Question::Delegate(ask) => &ask.agent,
+            Question::Approval(ask) => &ask.action,
         }
     }
 
@@ -40,6 +54,10 @@ impl Question<'_> {
             Question::Llm(request) => told_model(&request.model, request.messages.last()),
             Question::Tools(call) => told_tool(call),
             Question::Http(departure) => departure.told(),
+            Question::Embed(ask) => told_embed(ask),
+            Question::Memory(ask) => told_memory(ask),
+            Question::Delegate(ask) => told_delegate(ask),
+            Question::Approval(ask) => told_approval(ask),
         }
     }
 }
@@ -50,14 +68,21 @@ impl Ask {
             Ask::Llm(delta) => told_model(&delta.rest.model, delta.rest.messages.last()),
             Ask::Tools(call) => told_tool(call),
             Ask::Http(departure) => departure.told(),
+            Ask::Embed(ask) => told_embed(ask),
+            Ask::Memory(ask) => told_memory(ask),
+            Ask::Delegate(ask) => told_delegate(ask),
+            Ask::Approval(ask) => told_approval(ask),
         }
     }
 
     pub(super) fn capability(&self) -> Capability {
         match self {
-            Ask::Llm(_) => Capability::Llm,
+            Ask::Llm(_) | Ask::Embed(_) => Capability::Llm,
             Ask::Tools(_) => Capability::Tools,
             Ask::Http(_) => Capability::Http,
+            Ask::Memory(_) => Capability::Memory,
+            Ask::Delegate(_) => Capability::Delegate,
+            Ask::Approval(_) => Capability::Approval,
         }
     }
 
@@ -66,6 +91,10 @@ impl Ask {
             Ask::Llm(delta) => &delta.rest.model,
             Ask::Tools(call) => &call.name,
             Ask::Http(departure) => &departure.origin,
+            Ask::Embed(ask) => &ask.model,
+            Ask::Memory(ask) => ask.namespace(),
+            Ask::Delegate(ask) => &ask.agent,
+            Ask::Approval(ask) => &ask.action,
         }
     }
 }
@@ -74,6 +103,32 @@ impl Departure {
     fn told(&self) -> String {
         text::line(&format!("http {} {}", self.method, self.origin), TOLD)
     }
+}
+
+fn told_embed(ask: &EmbedAsk) -> String {
+    let texts = ask.texts.len();
+    text::line(&format!("llm {}: embed {texts} texts", ask.model), TOLD)
+}
+
+fn told_memory(ask: &MemoryAsk) -> String {
+    let verb = match ask {
+        MemoryAsk::Set { .. } => "set",
+        MemoryAsk::Delete { .. } => "delete",
+    };
+    let (namespace, key) = (ask.namespace(), ask.key());
+    text::line(&format!("memory {namespace}: {verb} {key}"), TOLD)
+}
+
+fn told_delegate(ask: &DelegateAsk) -> String {
+    let DelegateAsk { agent, kind, input } = ask;
+    text::line(&format!("delegate {agent}: {kind} {input}"), TOLD)
+}
+
+fn told_approval(ask: &ApprovalAsk) -> String {
+    let ApprovalAsk {
+        action, arguments, ..
+    } = ask;
+    text::line(&format!("approval {action} {arguments}"), TOLD)
 }
 
 fn told_tool(call: &ToolCall) -> String {
@@ -106,6 +161,10 @@ impl Print {
         let request = match question {
             Question::Tools(call) => return Print::whole(call),
             Question::Http(departure) => return Print::whole(departure),
+            Question::Embed(ask) => return Print::whole(ask),
+            Question::Memory(ask) => return Print::whole(ask),
+            Question::Delegate(ask) => return Print::whole(ask),
+            Question::Approval(ask) => return Print::whole(ask),
             Question::Llm(request) => request,
         };
         let messages: Vec<_> = request.messages.iter().map(json).collect();

@@ -13,7 +13,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use store::journal::Record;
 
-use crate::llm::{LlmError, Origin, Request, Response, Usage};
+use crate::approval::{ApprovalAsk, ApprovalDecision, ApprovalError};
+use crate::delegate::{DelegateAsk, DelegateError};
+use crate::llm::{EmbedAsk, Embedding, LlmError, Origin, Request, Response, Usage};
+use crate::memory::{MemoryAsk, MemoryError};
 use crate::meter::Effect;
 use crate::tool::{EffectKind, ToolCall, ToolError, ToolOutput};
 use crate::{Capability, store, text};
@@ -116,6 +119,14 @@ pub(super) enum Ask {
     /// A server, to change something. What it answers is not recorded, so such a
     /// call never has a result.
     Http(Departure),
+    /// A model, for vectors.
+    Embed(EmbedAsk),
+    /// What a plugin keeps.
+    Memory(MemoryAsk),
+    /// Another agent.
+    Delegate(DelegateAsk),
+    /// A human.
+    Approval(ApprovalAsk),
 }
 
 /// A request over HTTP. What else is in it is the guest's to say again.
@@ -157,30 +168,45 @@ pub enum Answer {
     Llm(Result<Response, LlmError>),
     /// By a tool.
     Tools(Result<ToolOutput, ToolError>),
+    /// By a model, with vectors.
+    Embed(Result<Embedding, LlmError>),
+    /// With the version that a key has now.
+    Memory(Result<u64, MemoryError>),
+    /// By another agent.
+    Delegate(Result<String, DelegateError>),
+    /// By a human.
+    Approval(Result<ApprovalDecision, ApprovalError>),
 }
 
 impl Answer {
     pub(super) fn capability(&self) -> Capability {
         match self {
-            Answer::Llm(_) => Capability::Llm,
+            Answer::Llm(_) | Answer::Embed(_) => Capability::Llm,
             Answer::Tools(_) => Capability::Tools,
+            Answer::Memory(_) => Capability::Memory,
+            Answer::Delegate(_) => Capability::Delegate,
+            Answer::Approval(_) => Capability::Approval,
         }
     }
 
     /// `ok` or the error's code: the word in the meter. Taken from the answer,
     /// so that it is one of the words this host knows.
-    pub(super) fn outcome(&self) -> &'static str {
+    pub(crate) fn outcome(&self) -> &'static str {
         match self {
             Answer::Llm(answer) => answer.as_ref().map_or_else(LlmError::code, |_| "ok"),
             Answer::Tools(answer) => answer.as_ref().map_or_else(ToolError::code, |_| "ok"),
+            Answer::Embed(answer) => answer.as_ref().map_or_else(LlmError::code, |_| "ok"),
+            Answer::Memory(answer) => answer.as_ref().map_or_else(MemoryError::code, |_| "ok"),
+            Answer::Delegate(answer) => answer.as_ref().map_or_else(DelegateError::code, |_| "ok"),
+            Answer::Approval(answer) => answer.as_ref().map_or_else(ApprovalError::code, |_| "ok"),
         }
     }
 
     /// How long a model's provider asked to wait.
     pub(super) fn retry_after_ms(&self) -> Option<u64> {
         match self {
-            Answer::Llm(Err(error)) => error.retry_after_ms(),
-            Answer::Llm(Ok(_)) | Answer::Tools(_) => None,
+            Answer::Llm(Err(error)) | Answer::Embed(Err(error)) => error.retry_after_ms(),
+            _ => None,
         }
     }
 }
@@ -252,6 +278,9 @@ pub(super) struct Refused {
     pub(super) attempt: u32,
     pub(super) call: u32,
     pub(super) digest: String,
+    /// Whether it took the number of an effect all the same.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub(super) numbered: bool,
     /// The question in words, through the text gate.
     pub(super) told: String,
     pub(super) answer: Answer,

@@ -10,7 +10,10 @@ use super::record::{
     Version,
 };
 use super::{Halt, Inner, State, Unrecorded};
-use crate::llm::{LlmError, Origin, Response};
+use crate::approval::{ApprovalDecision, ApprovalError};
+use crate::delegate::DelegateError;
+use crate::llm::{Embedding, LlmError, Origin, Response};
+use crate::memory::MemoryError;
 use crate::meter::Refusal;
 use crate::policy::{Access, Denial};
 use crate::tool::{EffectKind, ToolError, ToolOutput};
@@ -20,6 +23,9 @@ use crate::{Caller, store, text};
 const GIVEN_UP: &str =
     "the host was stopped during this call, and the operator decided that it counts as failed";
 
+/// What the guest is told where its contract has no case of its own for it.
+const LATE: &str = "there was no answer in time";
+
 /// What a call gives back.
 pub(crate) trait Reply: Sized {
     fn answer(&self) -> Answer;
@@ -28,48 +34,51 @@ pub(crate) trait Reply: Sized {
     fn halted() -> Self;
     /// What it gets for a call that was given up.
     fn given_up() -> Self;
+    /// What it gets when there was no answer in time.
+    fn late() -> Self;
 }
 
-impl Reply for Result<Response, LlmError> {
-    fn answer(&self) -> Answer {
-        Answer::Llm(self.clone())
-    }
+macro_rules! replies {
+    ($($answer:ident: $ok:ty, $error:ty, $halted:expr, $given_up:expr, $late:expr;)+) => {
+        $(impl Reply for Result<$ok, $error> {
+            fn answer(&self) -> Answer {
+                Answer::$answer(self.clone())
+            }
 
-    fn from_answer(answer: Answer) -> Option<Self> {
-        match answer {
-            Answer::Llm(reply) => Some(reply),
-            Answer::Tools(_) => None,
-        }
-    }
+            fn from_answer(answer: Answer) -> Option<Self> {
+                match answer {
+                    Answer::$answer(reply) => Some(reply),
+                    _ => None,
+                }
+            }
 
-    fn halted() -> Self {
-        Err(LlmError::Cancelled)
-    }
+            fn halted() -> Self {
+                Err($halted)
+            }
 
-    fn given_up() -> Self {
-        Err(LlmError::Unavailable(GIVEN_UP.to_owned()))
-    }
+            fn given_up() -> Self {
+                Err($given_up(GIVEN_UP.to_owned()))
+            }
+
+            fn late() -> Self {
+                Err($late)
+            }
+        })+
+    };
 }
 
-impl Reply for Result<ToolOutput, ToolError> {
-    fn answer(&self) -> Answer {
-        Answer::Tools(self.clone())
-    }
-
-    fn from_answer(answer: Answer) -> Option<Self> {
-        match answer {
-            Answer::Tools(reply) => Some(reply),
-            Answer::Llm(_) => None,
-        }
-    }
-
-    fn halted() -> Self {
-        Err(ToolError::Cancelled)
-    }
-
-    fn given_up() -> Self {
-        Err(ToolError::Failed(GIVEN_UP.to_owned()))
-    }
+replies! {
+    Llm: Response, LlmError, LlmError::Cancelled, LlmError::Unavailable, LlmError::Timeout;
+    Embed: Embedding, LlmError, LlmError::Cancelled, LlmError::Unavailable, LlmError::Timeout;
+    Tools: ToolOutput, ToolError, ToolError::Cancelled, ToolError::Failed, ToolError::Timeout;
+    // The contract has no case for an attempt that ends; nobody reads this one.
+    Memory: u64, MemoryError, MemoryError::Invalid(String::new()), MemoryError::Invalid,
+        MemoryError::Invalid(LATE.to_owned());
+    Delegate: String, DelegateError, DelegateError::Cancelled, DelegateError::Failed,
+        DelegateError::Failed(LATE.to_owned());
+    // A question that was given up was not answered in time.
+    Approval: ApprovalDecision, ApprovalError, ApprovalError::Cancelled,
+        |_| ApprovalError::Expired, ApprovalError::Expired;
 }
 
 /// The attempt ends here: nobody may be asked.
@@ -107,7 +116,7 @@ struct Open {
 /// What the journal says of a call.
 enum Said {
     Nothing,
-    Refused(Answer),
+    Refused(Refused),
     Made(u32, Outcome),
     /// It is in doubt, and was given up.
     GivenUp(u32),
@@ -135,7 +144,7 @@ impl<'a> Slip<'a> {
         match made.look() {
             Said::Nothing => None,
             Said::Halted => Some(R::halted()),
-            Said::Refused(answer) => Some(made.refused_again(answer)),
+            Said::Refused(refused) => Some(made.refused_again(refused)),
             Said::Made(sequence, outcome) => Some(made.made_again(sequence, outcome)),
             Said::GivenUp(sequence) => {
                 let outcome = made.outcome(None, Spent::default(), R::given_up().answer());
@@ -172,6 +181,15 @@ impl<'a> Slip<'a> {
     /// The call is not made. Nothing depends on this record being durable: the
     /// same question is refused again.
     pub(crate) fn refused<R: Reply>(self, reply: R) -> R {
+        self.not_made(reply, false)
+    }
+
+    /// The same for a call that has taken the number of an effect.
+    pub(crate) fn barred<R: Reply>(self, reply: R) -> R {
+        self.not_made(reply, true)
+    }
+
+    fn not_made<R: Reply>(self, reply: R, numbered: bool) -> R {
         let Some(made) = self.0 else { return reply };
         if made.open.is_some_and(|it| it.effect > EffectKind::ReadOnly) {
             // It may have been made, and nobody may ask again.
@@ -184,6 +202,7 @@ impl<'a> Slip<'a> {
             attempt: made.caller.attempt,
             call: made.call,
             digest: made.print.digest.clone(),
+            numbered,
             told: made.question.told(),
             answer: reply.answer(),
         };
@@ -273,7 +292,7 @@ impl Made<'_> {
                 }
                 Said::Made(intent.sequence, outcome)
             }
-            (_, Some(CallEnd::Refused(refused))) => Said::Refused(refused.answer),
+            (_, Some(CallEnd::Refused(refused))) => Said::Refused(refused),
             (Some(intent), None) if live && resolved == Some(Resolution::Fail) => {
                 Said::GivenUp(intent.sequence)
             }
@@ -296,7 +315,10 @@ impl Made<'_> {
     }
 
     /// The refusal that the guest was given before, counted once more.
-    fn refused_again<R: Reply>(&self, answer: Answer) -> R {
+    fn refused_again<R: Reply>(&self, refused: Refused) -> R {
+        let Refused {
+            numbered, answer, ..
+        } = refused;
         let caller = self.caller;
         if let Some(denial) = denial(&answer) {
             let access = Access {
@@ -306,7 +328,7 @@ impl Made<'_> {
             };
             caller.meter.refusal(Refusal::new(access, denial));
         }
-        if is_exhausted(&answer) {
+        if numbered || is_exhausted(&answer) {
             caller.next();
         }
         self.give(answer)
@@ -342,6 +364,10 @@ impl Made<'_> {
         let ask = match self.question {
             Question::Tools(call) => Ask::Tools(call.clone()),
             Question::Http(departure) => Ask::Http(departure.clone()),
+            Question::Embed(ask) => Ask::Embed(ask.clone()),
+            Question::Memory(ask) => Ask::Memory(ask.clone()),
+            Question::Delegate(ask) => Ask::Delegate(ask.clone()),
+            Question::Approval(ask) => Ask::Approval(ask.clone()),
             Question::Llm(request) => {
                 let before = state.before.take();
                 // Calls that are made at once are begun in order; a base that
@@ -413,12 +439,17 @@ impl Call {
 fn denial(answer: &Answer) -> Option<&Denial> {
     match answer {
         Answer::Llm(Err(LlmError::Denied(denial)))
-        | Answer::Tools(Err(ToolError::Denied(denial))) => Some(denial),
+        | Answer::Embed(Err(LlmError::Denied(denial)))
+        | Answer::Tools(Err(ToolError::Denied(denial)))
+        | Answer::Memory(Err(MemoryError::Denied(denial)))
+        | Answer::Delegate(Err(DelegateError::Denied(denial)))
+        | Answer::Approval(Err(ApprovalError::Denied(denial))) => Some(denial),
         _ => None,
     }
 }
 
-/// Only a call beyond the last that may be is refused so, and it counts.
+/// Before refusals said whether they took a number, only a call beyond the last
+/// that may be was refused so, and it did.
 fn is_exhausted(answer: &Answer) -> bool {
     matches!(
         answer,

@@ -1,0 +1,90 @@
+//! Stored values as the broker sees them, one to one with `wit/capability/memory.wit`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::Denial;
+
+/// Something that a guest has changed in its memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum MemoryAsk {
+    /// Write a value.
+    Set {
+        /// Where.
+        namespace: String,
+        /// Under which key.
+        key: String,
+        /// What: JSON text.
+        value: String,
+        /// The version that was read, 0 for "must not exist", none for any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        expected: Option<u64>,
+    },
+    /// Forget a key.
+    Delete {
+        /// Where.
+        namespace: String,
+        /// Which key.
+        key: String,
+    },
+}
+
+impl MemoryAsk {
+    /// The namespace: what grants are about.
+    pub fn namespace(&self) -> &str {
+        match self {
+            MemoryAsk::Set { namespace, .. } | MemoryAsk::Delete { namespace, .. } => namespace,
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &str {
+        match self {
+            MemoryAsk::Set { key, .. } | MemoryAsk::Delete { key, .. } => key,
+        }
+    }
+}
+
+/// A stored value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Entry {
+    /// JSON text.
+    pub value: String,
+    /// 1 for the first write, then one more for each.
+    pub version: u64,
+    /// Which plugin and run wrote it.
+    pub origin: String,
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub updated_unix_ms: u64,
+}
+
+/// Why nothing was read or written; the guest sees these cases.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemoryError {
+    /// Policy says no.
+    #[error("denied: {0}")]
+    Denied(Denial),
+    /// Somebody else wrote first; this is the version now.
+    #[error("version conflict: it is {0} now")]
+    VersionConflict(u64),
+    /// The namespace is full.
+    #[error("quota exceeded")]
+    QuotaExceeded,
+    /// It cannot be stored as it is.
+    #[error("invalid: {0}")]
+    Invalid(String),
+}
+
+impl MemoryError {
+    /// A stable word for tables and JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            MemoryError::Denied(_) => "denied",
+            MemoryError::VersionConflict(_) => "version-conflict",
+            MemoryError::QuotaExceeded => "quota-exceeded",
+            MemoryError::Invalid(_) => "invalid",
+        }
+    }
+}
