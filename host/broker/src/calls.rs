@@ -91,6 +91,11 @@ impl Broker {
             effect.end("cancelled", |_| {});
             return Err(LlmError::Cancelled);
         };
+        let llm::Answer {
+            cost_micros: known_cost,
+            degraded,
+            ..
+        } = answer;
         let used = answer.result.as_ref().ok();
         let usage = used.map(|c| c.usage).unwrap_or_default();
         let usage_estimated = used.is_some_and(|c| c.usage_estimated);
@@ -103,7 +108,7 @@ impl Broker {
             }
             Took::Virtual(took) => (answer.result, Some(took)),
         };
-        let cost_micros = route.price.of(usage);
+        let cost_micros = known_cost.unwrap_or_else(|| route.price.of(usage));
         let outcome = result.as_ref().map_or_else(LlmError::code, |_| "ok");
         let retry_after_ms = result.as_ref().err().and_then(LlmError::retry_after_ms);
         let took = effect.end(outcome, |effect| {
@@ -111,6 +116,7 @@ impl Broker {
             effect.usage = usage;
             effect.usage_estimated = usage_estimated;
             effect.cost_micros = cost_micros;
+            effect.degraded = degraded.filter(|_| outcome == "ok");
             effect.simulated_time = simulated.is_some();
             effect.took = simulated.unwrap_or(effect.took);
         });
@@ -127,6 +133,7 @@ impl Broker {
         let result = result.map(|completion| Response {
             completion,
             cost_micros,
+            degraded,
         });
         let result = slip.answered(Some(origin), spent, result).await;
         crash::point(Point::BeforeAck);

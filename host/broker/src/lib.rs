@@ -282,6 +282,7 @@ impl Broker {
             usage: Usage::default(),
             usage_estimated: false,
             cost_micros: 0,
+            degraded: None,
             took: Duration::ZERO,
             simulated_time: false,
             retry_after_ms: None,

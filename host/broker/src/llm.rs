@@ -196,6 +196,21 @@ pub struct Response {
     pub completion: Completion,
     /// Micro-dollars, rounded up.
     pub cost_micros: u64,
+    /// Set when this is not the plain answer of the model asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Degradation>,
+}
+
+/// How an answer came about when the model asked for could not give it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Degradation {
+    /// Another model answered.
+    BackupModel,
+    /// It was answered before, to a question that is much the same.
+    CachedSimilar,
+    /// Nobody answered; the operator has written down what is said then.
+    SafeDefault,
 }
 
 /// Why there is no answer; the guest sees these cases.
@@ -330,15 +345,27 @@ pub struct Answer {
     pub result: Result<Completion, LlmError>,
     /// How long it took.
     pub took: Took,
+    /// What it cost in micro-dollars, where that is not its usage at the route's
+    /// price: when several were asked, or nobody.
+    pub cost_micros: Option<u64>,
+    /// Set when this is not the plain answer of the model asked for.
+    pub degraded: Option<Degradation>,
 }
 
 impl Answer {
-    /// An answer on the wall clock.
-    pub fn wall(result: Result<Completion, LlmError>) -> Answer {
+    /// The plain answer of one model.
+    pub fn new(result: Result<Completion, LlmError>, took: Took) -> Answer {
         Answer {
             result,
-            took: Took::Wall,
+            took,
+            cost_micros: None,
+            degraded: None,
         }
+    }
+
+    /// The same on the wall clock.
+    pub fn wall(result: Result<Completion, LlmError>) -> Answer {
+        Answer::new(result, Took::Wall)
     }
 }
 

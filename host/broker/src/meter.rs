@@ -16,7 +16,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::files::FileRefusal;
-use crate::llm::{Origin, Usage};
+use crate::llm::{Degradation, Origin, Usage};
 use crate::policy::{Access, Capability, Denial, line_that_allows};
 use crate::text;
 
@@ -46,6 +46,9 @@ pub struct Effect {
     pub usage_estimated: bool,
     /// Micro-dollars.
     pub cost_micros: u64,
+    /// Set when it is not the plain answer of the model asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub degraded: Option<Degradation>,
     /// How long it took, on the clock of `simulated`.
     #[serde(rename = "took_micros", serialize_with = "micros")]
     pub took: Duration,

@@ -212,10 +212,7 @@ impl LlmProvider for Faulty {
                 call.inject(fault, 0, None, pointer);
                 if fault == Fault::Timeout {
                     let took = Took::Virtual(Duration::MAX);
-                    return Answer {
-                        result: Err(error),
-                        took,
-                    };
+                    return Answer::new(Err(error), took);
                 }
                 Err(error)
             }
@@ -238,10 +235,7 @@ impl LlmProvider for Faulty {
         if slow {
             call.inject(Fault::SlowTail, 0, None, String::new());
         }
-        Answer {
-            result,
-            took: Took::Virtual(latency),
-        }
+        Answer::new(result, Took::Virtual(latency))
     }
 }
 

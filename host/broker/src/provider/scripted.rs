@@ -178,10 +178,7 @@ impl LlmProvider for Scripted {
                 "no scripted reply for task `{task}`, step `{step}`, attempt {attempt}"
             ))));
         };
-        Answer {
-            result: line.answer(request),
-            took: line.took,
-        }
+        Answer::new(line.answer(request), line.took)
     }
 }
 

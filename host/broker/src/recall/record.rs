@@ -15,7 +15,7 @@ use store::journal::Record;
 
 use crate::approval::{ApprovalAsk, ApprovalDecision, ApprovalError};
 use crate::delegate::{DelegateAsk, DelegateError};
-use crate::llm::{EmbedAsk, Embedding, LlmError, Origin, Request, Response, Usage};
+use crate::llm::{Degradation, EmbedAsk, Embedding, LlmError, Origin, Request, Response, Usage};
 use crate::memory::{MemoryAsk, MemoryError};
 use crate::meter::Effect;
 use crate::tool::{EffectKind, ToolCall, ToolError, ToolOutput};
@@ -202,6 +202,14 @@ impl Answer {
         }
     }
 
+    /// Whether a model's answer is not the plain one.
+    fn degraded(&self) -> Option<Degradation> {
+        match self {
+            Answer::Llm(Ok(response)) => response.degraded,
+            _ => None,
+        }
+    }
+
     /// How long a model's provider asked to wait.
     pub(super) fn retry_after_ms(&self) -> Option<u64> {
         match self {
@@ -262,6 +270,7 @@ impl Outcome {
             usage: spent.usage,
             usage_estimated: spent.usage_estimated,
             cost_micros: spent.cost_micros,
+            degraded: self.answer.degraded(),
             took: Duration::from_micros(spent.took_micros),
             simulated_time: spent.simulated_time,
             retry_after_ms: self.answer.retry_after_ms(),

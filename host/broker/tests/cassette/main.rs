@@ -94,10 +94,10 @@ impl LlmProvider for World {
             _ if error(said).is_some() => return Answer::wall(Err(error(said).unwrap())),
             "virtual" => {
                 let completion = completion(vec![Part::Text("v".to_owned())], number);
-                return Answer {
-                    result: Ok(completion),
-                    took: Took::Virtual(Duration::from_micros(7_000_123)),
-                };
+                return Answer::new(
+                    Ok(completion),
+                    Took::Virtual(Duration::from_micros(7_000_123)),
+                );
             }
             _ => vec![Part::Text(format!("answer {number} to {said}"))],
         };

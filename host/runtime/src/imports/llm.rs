@@ -9,8 +9,8 @@ use wasmtime::component::Resource;
 
 use super::tools::{call_to_guest, call_to_host};
 use crate::bindings::capability::llm::{
-    Chunk, Error, FinishReason, Host, HostCompletion, Message, Part, Request, Response,
-    ResponseFormat, Role,
+    Chunk, Degradation, Error, FinishReason, Host, HostCompletion, Message, Part, Request,
+    Response, ResponseFormat, Role,
 };
 use crate::bindings::capability::types::{Denial, EffectKind, ToolSpec, Usage};
 use crate::cell::State;
@@ -150,6 +150,7 @@ fn response_to_guest(response: broker::Response) -> Response {
     let broker::Response {
         completion,
         cost_micros,
+        degraded,
     } = response;
     Response {
         message: message_to_guest(completion.message),
@@ -167,7 +168,11 @@ fn response_to_guest(response: broker::Response) -> Response {
         },
         model: completion.model,
         cost_micros,
-        degraded: None,
+        degraded: degraded.map(|how| match how {
+            broker::Degradation::BackupModel => Degradation::BackupModel,
+            broker::Degradation::CachedSimilar => Degradation::CachedSimilar,
+            broker::Degradation::SafeDefault => Degradation::SafeDefault,
+        }),
     }
 }
 

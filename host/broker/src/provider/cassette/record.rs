@@ -134,10 +134,7 @@ fn broken() -> LlmError {
 
 impl Kept {
     pub(super) fn answer(&self) -> Answer {
-        Answer {
-            result: self.outcome.clone(),
-            took: Took::Virtual(self.took),
-        }
+        Answer::new(self.outcome.clone(), Took::Virtual(self.took))
     }
 }
 
@@ -211,10 +208,7 @@ impl LlmProvider for Recorder {
             Kept { outcome, took },
             simulated,
         ) {
-            Ok(kept) => Answer {
-                result: kept.outcome,
-                took: answer.took,
-            },
+            Ok(kept) => Answer::new(kept.outcome, answer.took),
             Err(error) => Answer::wall(Err(error)),
         }
     }

@@ -149,10 +149,8 @@ impl LlmProvider for Replay {
             None => {
                 let miss = self.miss(&place);
                 self.misses.note(&miss);
-                Answer {
-                    result: Err(LlmError::Invalid(miss.to_string())),
-                    took: Took::Virtual(Duration::ZERO),
-                }
+                let missed = LlmError::Invalid(miss.to_string());
+                Answer::new(Err(missed), Took::Virtual(Duration::ZERO))
             }
         }
     }
