@@ -13,6 +13,7 @@ mod control;
 pub mod delegate;
 pub mod egress;
 pub mod files;
+pub mod hashed;
 pub mod llm;
 pub mod memory;
 pub mod meter;
