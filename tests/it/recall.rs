@@ -147,6 +147,7 @@ fn broker(world: &Arc<World>, folder: Option<&Path>) -> Broker {
     };
     let policy = Policy {
         plugin: plugin.into(),
+        ..Policy::default()
     };
     let models = BTreeMap::from([("default".to_owned(), route)]);
     Broker::new(policy, models, vec![Arc::clone(world) as _]).unwrap()

@@ -5,6 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use hotcell_broker::Policy;
+use hotcell_broker::policy::TENANT;
 use hotcell_runtime::manifest::Limits;
 use hotcell_workflow::engine::history::History;
 use hotcell_workflow::plan::Plan;
@@ -31,6 +33,49 @@ pub(crate) struct Definition {
     /// Which of them offer tools.
     pub(crate) tools: Vec<String>,
     pub(crate) files: FilesUsed,
+    #[serde(default)]
+    pub(crate) under: Under,
+}
+
+/// On whose behalf a run is, and under which policy it began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Under {
+    /// The tenant; empty for the usual one.
+    pub(crate) tenant: String,
+    /// Digest of the policy file; empty without one.
+    pub(crate) policy: String,
+}
+
+impl Under {
+    pub(crate) fn of(policy: &Policy) -> Under {
+        Under {
+            tenant: policy.tenant().to_owned(),
+            policy: policy.digest.clone(),
+        }
+    }
+
+    pub(crate) fn tenant(&self) -> &str {
+        match self.tenant.as_str() {
+            "" => TENANT,
+            tenant => tenant,
+        }
+    }
+
+    /// Refuses to go on with a run under a policy of somebody else's.
+    pub(crate) fn expect(&self, policy: &Policy) -> Result<(), Problem> {
+        if self.tenant() == policy.tenant() {
+            return Ok(());
+        }
+        let help = "go on with it under a policy of the tenant that it was begun for";
+        let report = miette::miette!(
+            help = help,
+            "the run is of the tenant `{}`, the policy of `{}`",
+            self.tenant(),
+            policy.tenant()
+        );
+        Err(Problem::new(Exit::Files, report))
+    }
 }
 
 /// A plugin as it was when the run began.
@@ -61,6 +106,7 @@ impl Definition {
         plugins: BTreeMap<String, Pinned>,
         tools: Vec<String>,
         files: FilesUsed,
+        under: Under,
     ) -> Definition {
         Definition {
             format: FORMAT,
@@ -68,6 +114,7 @@ impl Definition {
             plugins,
             tools,
             files,
+            under,
         }
     }
 

@@ -11,24 +11,22 @@ pub(crate) mod policy;
 pub(crate) mod problem;
 pub(crate) mod reader;
 pub(crate) mod records;
+mod source;
 mod tree;
 pub(crate) mod workflow;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use host::Host;
+use hotcell_broker::Capability;
 use policy::PolicyFile;
-use problem::{Problem, Problems, Source, one_of};
-use reader::{Named, Reader};
+use problem::{Problem, Problems, Source, Spot, one_of};
+use reader::Reader;
 use tree::Node;
 use workflow::Workflow;
 
 #[cfg(test)]
 mod tests;
-
-/// The largest file of these kinds: 1 MiB.
-const MAX_BYTES: usize = 1024 * 1024;
 
 /// Where the files are.
 #[derive(Clone, Debug)]
@@ -91,7 +89,7 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
         None => Some(Host::default()),
     };
     let policy = match policy {
-        Some(path) => load(&path, tree::toml, files, policy::read, &mut problems),
+        Some(path) => policy::load(&path, &mut problems),
         None => Some(PolicyFile::default()),
     };
     match (workflow, host, policy) {
@@ -117,20 +115,26 @@ fn load<T>(
     read: impl Fn(&mut Reader, &Node) -> T,
     problems: &mut Problems,
 ) -> Option<T> {
-    let name = path.display().to_string();
-    let text = match fs::read_to_string(path) {
-        Ok(text) if text.len() <= MAX_BYTES => text,
-        Ok(text) => {
-            let message = format!("`{name}` has {} bytes", text.len());
-            problems.push(Problem::new(message).help("such a file has at most 1 MiB"));
-            return None;
-        }
-        Err(error) => {
-            problems.push(Problem::new(format!("cannot read `{name}`: {error}")));
+    let source = match source::read(path, source::Links::Followed) {
+        Ok(source) => source,
+        Err(problem) => {
+            problems.push(problem);
             return None;
         }
     };
-    let source = Source::new(&name, text);
+    let base = path.parent().unwrap_or(Path::new(""));
+    take(source, base, parse, files.own_records, read, problems)
+}
+
+/// Reads what has been read from one file.
+fn take<T>(
+    source: Source,
+    base: &Path,
+    parse: impl Fn(&Source) -> Result<Node, Problem>,
+    own_records: bool,
+    read: impl Fn(&mut Reader, &Node) -> T,
+    problems: &mut Problems,
+) -> Option<T> {
     let root = match parse(&source) {
         Ok(root) => root,
         Err(problem) => {
@@ -138,8 +142,7 @@ fn load<T>(
             return None;
         }
     };
-    let base = path.parent().unwrap_or(Path::new(""));
-    let mut reader = Reader::new(source, base, files.own_records);
+    let mut reader = Reader::new(source, base, own_records);
     let read = read(&mut reader, &root);
     problems.extend_sorted(reader.problems());
     Some(read)
@@ -147,13 +150,8 @@ fn load<T>(
 
 /// What the files say about one another that is probably a slip.
 fn warn(workflow: &Workflow, host: &Host, policy: &PolicyFile, warnings: &mut Vec<Problem>) {
-    let mut slip = |named: &Named, message: String, label: &str, help: String| {
-        warnings.push(
-            Problem::new(message)
-                .at(&named.spot, label)
-                .help(help)
-                .warning(),
-        );
+    let mut slip = |spot: &Spot, message: String, label: &str, help: String| {
+        warnings.push(Problem::new(message).at(spot, label).help(help).warning());
     };
     let used = |name: &str| workflow.roles.iter().any(|role| role.named.name == name);
     for plugin in workflow
@@ -163,22 +161,32 @@ fn warn(workflow: &Workflow, host: &Host, policy: &PolicyFile, warnings: &mut Ve
     {
         let message = format!("the plugin `{}` is never used", plugin.named.name);
         let help = "name it in a step or under `tools`, or leave it out";
-        slip(&plugin.named, message, "declared here", help.to_owned());
+        slip(
+            &plugin.named.spot,
+            message,
+            "declared here",
+            help.to_owned(),
+        );
     }
     let plugins: Vec<&str> = workflow.plugins.keys().map(String::as_str).collect();
     for named in &policy.plugins {
         if !plugins.contains(&named.name.as_str()) {
             let help = one_of(&named.name, "the plugins of the workflow", &plugins);
             let message = format!("the workflow has no plugin `{}`", named.name);
-            slip(named, message, "granted to nobody", help);
+            slip(&named.spot, message, "granted to nobody", help);
         }
     }
     let aliases: Vec<&str> = host.models.keys().map(String::as_str).collect();
-    for named in &policy.aliases {
-        if !aliases.contains(&named.name.as_str()) {
-            let help = one_of(&named.name, "the models", &aliases);
-            let message = format!("the host has no model `{}`", named.name);
-            slip(named, message, "grants nothing", help);
+    let called = policy
+        .lines
+        .iter()
+        .filter(|line| line.capability == Capability::Llm);
+    for line in called {
+        if !aliases.contains(&line.resource.as_str()) {
+            let help = one_of(&line.resource, "the models", &aliases);
+            let message = format!("the host has no model `{}`", line.resource);
+            let label = format!("grants `{}` nothing", line.plugin);
+            slip(&line.spot, message, &label, help);
         }
     }
 }

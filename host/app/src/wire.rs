@@ -12,6 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use hotcell_broker::bulkhead::Room;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
+use hotcell_broker::policy::TENANT;
 use hotcell_broker::provider::capped::{Budget, Capped};
 use hotcell_broker::provider::cassette::Misses;
 use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
@@ -36,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agentarch::observer::Observer;
 use crate::build;
 use crate::command::{Exit, Problem, WorkflowArgs};
-use crate::definition::{Definition, FilesUsed, Pinned};
+use crate::definition::{Definition, FilesUsed, Pinned, Under};
 use crate::folders;
 use crate::manifest::endpoint::choose;
 use crate::manifest::host::{Model, Provider};
@@ -364,6 +365,8 @@ impl Workshop {
             let config = Value::Object(declared.config.clone()).to_string();
             let Loaded { plugin, bytes } = self.load(path, declared.limits, &config)?;
             expect_name(name, &plugin.manifest.name, path)?;
+            let component = checked.policy.is_for(name, Digest::of(&bytes));
+            component.map_err(|problem| Problem::new(Exit::Plugin, problem))?;
             plugins.insert(name.clone(), plugin);
             if let Some(keep) = &options.keep {
                 let pinned = Pinned {
@@ -416,6 +419,7 @@ impl Workshop {
             None => Books::in_memory(),
         };
         let books = books.map_err(Problem::failed)?;
+        let under = Under::of(&policy);
         let parts = Parts {
             policy,
             models: routes,
@@ -435,7 +439,10 @@ impl Workshop {
             .map(Arc::clone)
             .collect();
         let definition = match &options.pinned {
-            Some(definition) => definition.clone(),
+            Some(definition) => {
+                definition.under.expect(&checked.policy.policy)?;
+                definition.clone()
+            }
             None => {
                 let tools = workflow.tools.iter().map(|tool| tool.name.clone());
                 let files = options.keep.as_ref().map(|keep| keep.files.clone());
@@ -444,11 +451,13 @@ impl Workshop {
                     pins,
                     tools.collect(),
                     files.unwrap_or_default(),
+                    under,
                 )
             }
         };
         let plan = definition.plan.clone();
-        let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
+        let tenant = definition.under.tenant().to_owned();
+        let engine = Engine::new(plan, cells, broker, plugins, tenant)
             .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
         let engine = match all_simulated(&in_use) {
             true => engine.simulated(),
@@ -496,7 +505,8 @@ pub(crate) fn assemble_offline(
     let broker =
         Broker::new(Policy::default(), BTreeMap::new(), Vec::new()).map_err(Problem::failed)?;
     let (plan, cells) = (definition.plan.clone(), runtime.cells(None));
-    let engine = Engine::new(plan, cells, broker, plugins, "local".to_owned())
+    let tenant = definition.under.tenant().to_owned();
+    let engine = Engine::new(plan, cells, broker, plugins, tenant)
         .map_err(|e| Problem::new(Exit::Plugin, miette::miette!("{e}")))?;
     Ok((engine, runtime))
 }
@@ -709,7 +719,7 @@ async fn tools(
 fn start_caller(plugin: &str) -> Caller {
     Caller {
         run: String::new(),
-        tenant: "local".to_owned(),
+        tenant: TENANT.to_owned(),
         task: String::new(),
         step: "start".to_owned(),
         attempt: 1,

@@ -291,6 +291,11 @@ impl Broker {
         OpenEffect::new(Arc::clone(&caller.meter), effect)
     }
 
+    /// What is granted, on whose behalf, and by which file.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.policy
+    }
+
     /// The tools a plugin may call, sorted by name.
     pub fn tools(&self, plugin: &str) -> Vec<ToolSpec> {
         let tools = self.inner.tools.values().map(|(spec, _)| spec);

@@ -152,9 +152,26 @@ fn method_and_origin(resource: &str) -> (&str, &str) {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Policy {
+    /// On whose behalf runs under it are; [`Policy::tenant`] has the usual one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
+    /// SHA-256 of the file it was read from, `sha256:` and hex. Empty without a
+    /// file.
+    #[serde(skip)]
+    pub digest: String,
     /// Grants by plugin name.
     #[serde(default)]
     pub plugin: BTreeMap<String, Grants>,
+}
+
+/// The tenant of a policy that names none.
+pub const TENANT: &str = "local";
+
+impl Policy {
+    /// On whose behalf runs under this policy are.
+    pub fn tenant(&self) -> &str {
+        self.tenant.as_deref().unwrap_or(TENANT)
+    }
 }
 
 /// What was asked for.

@@ -20,7 +20,7 @@ impl Digest {
     }
 
     /// The digest with these 64 hex digits.
-    pub(crate) fn from_hex(hex: &str) -> Option<Digest> {
+    pub fn from_hex(hex: &str) -> Option<Digest> {
         let mut digest = [0; 32];
         if hex.len() != 2 * digest.len() || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;

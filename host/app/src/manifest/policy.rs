@@ -2,18 +2,27 @@
 //!
 //! It only grants; whatever is not in it is refused. A capability that this host
 //! does not offer cannot be granted, because a line that changes nothing would
-//! look as if it did.
+//! look as if it did. Each capability's part of a grant has a file of its own
+//! here; this one takes the whole apart and remembers which line gives what.
 
-use std::collections::BTreeSet;
+mod component;
+mod files;
+mod http;
+mod names;
 
-use hotcell_broker::egress::origin::{METHODS, Origin, default_methods};
-use hotcell_broker::egress::{HttpGrant, IpNet};
-use hotcell_broker::files::{FileAccess, FileGrant, MAX_FILES, QUOTA_MIB};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use hotcell_broker::files::FileGrant;
 use hotcell_broker::{Capability, Grants, Policy};
+use hotcell_store::Digest;
 
-use super::problem::{Problem, Spot, one_of};
+use component::Component;
+
+use super::problem::{Problem, Problems, Spot};
 use super::reader::{Named, Reader};
-use super::tree::{Key, Kind, Node};
+use super::source::{self, Links};
+use super::tree::{self, Key, Kind, Node};
 
 /// The policy, with the place of every name in it.
 #[derive(Clone, Debug, Default)]
@@ -22,10 +31,44 @@ pub(crate) struct PolicyFile {
     pub(crate) policy: Policy,
     /// The plugins it names.
     pub(crate) plugins: Vec<Named>,
-    /// The model aliases it names.
-    pub(crate) aliases: Vec<Named>,
+    /// Every grant, in the order of the file's plugins.
+    pub(crate) lines: Vec<Line>,
     /// The folders it lends. Whether they may be lent is found out later.
     pub(crate) folders: Vec<Folder>,
+    /// By plugin: the only components that its grants are for.
+    components: BTreeMap<String, Vec<Component>>,
+}
+
+impl PolicyFile {
+    /// Whether this component may have what the policy grants to its name.
+    pub(crate) fn is_for(&self, plugin: &str, digest: Digest) -> Result<(), Problem> {
+        let Some(components) = self.components.get(plugin) else {
+            return Ok(());
+        };
+        if components.iter().any(|it| it.digest == digest) {
+            return Ok(());
+        }
+        let message = format!("the plugin `{plugin}` is not the one that the policy is for");
+        let label = format!("this one is {digest}");
+        let help = "find out who changed it; if it may have these grants, write its digest here";
+        Err(match components.first() {
+            Some(first) => Problem::new(message).at(&first.spot, label).help(help),
+            None => Problem::new(message).help(help),
+        })
+    }
+}
+
+/// One thing that is granted, and the place where the policy says so.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    /// To which plugin.
+    pub(crate) plugin: String,
+    /// Of which capability.
+    pub(crate) capability: Capability,
+    /// Which resource, as a plugin that asks for it would be recorded.
+    pub(crate) resource: String,
+    /// Where it stands.
+    pub(crate) spot: Spot,
 }
 
 /// A folder that the policy lends, and the place where it says so.
@@ -39,12 +82,58 @@ pub(crate) struct Folder {
     pub(crate) spot: Spot,
 }
 
+/// Takes down what one plugin is given.
+struct Given<'a> {
+    plugin: &'a str,
+    lines: Vec<Line>,
+}
+
+impl Given<'_> {
+    fn note(&mut self, capability: Capability, resource: String, spot: &Spot) {
+        self.lines.push(Line {
+            plugin: self.plugin.to_owned(),
+            capability,
+            resource,
+            spot: spot.clone(),
+        });
+    }
+}
+
+/// What a plugin's part of the policy may say beside its grants.
+const BESIDE: [&str; 1] = ["digest"];
+
+/// Reads a policy file: once, and not through a link. What is enforced, and what
+/// the digest is of, are the same bytes.
+pub(super) fn load(path: &Path, problems: &mut Problems) -> Option<PolicyFile> {
+    let source = match source::read(path, Links::Refused) {
+        Ok(source) => source,
+        Err(problem) => {
+            problems.push(problem);
+            return None;
+        }
+    };
+    let digest = Digest::of(source.text().as_bytes()).to_string();
+    let base = path.parent().unwrap_or(Path::new(""));
+    let file = super::take(source, base, tree::toml, true, read, problems)?;
+    Some(PolicyFile {
+        policy: Policy {
+            digest,
+            ..file.policy
+        },
+        ..file
+    })
+}
+
 /// Reads a policy. It is complete unless the reader has noted a problem.
-pub(crate) fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
+fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
     let mut file = PolicyFile::default();
-    let Some(table) = reader.table(root, "a policy", &["plugin"]) else {
+    let Some(table) = reader.table(root, "a policy", &["tenant", "plugin"]) else {
         return file;
     };
+    file.policy.tenant = table.get("tenant").and_then(|node| {
+        let text = reader.text(node, "tenant")?;
+        reader.name(&text, &node.span).map(|named| named.name)
+    });
     let Some(plugins) = table.get("plugin") else {
         return file;
     };
@@ -59,6 +148,51 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
 }
 
 fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile) -> Grants {
+    let node = without_refused(reader, node);
+    let offered = Capability::ALL.into_iter().filter(|it| it.offered());
+    let keys: Vec<&str> = offered.map(Capability::name).chain(BESIDE).collect();
+    let mut grants = Grants::default();
+    let Some(table) = reader.table(&node, "a grant", &keys) else {
+        return grants;
+    };
+    let mut given = Given {
+        plugin,
+        lines: Vec::new(),
+    };
+    for capability in Capability::ALL {
+        let Some(node) = table.get(capability.name()) else {
+            continue;
+        };
+        match capability {
+            Capability::Llm => grants.llm = names::read(reader, node, capability, &mut given),
+            Capability::Tools => grants.tools = names::read(reader, node, capability, &mut given),
+            Capability::Http => grants.http = http::read(reader, node, &mut given),
+            Capability::Files => {
+                let folders = files::read(reader, node, &mut given);
+                grants.files = folders.iter().map(|(grant, _)| grant.clone()).collect();
+                file.folders
+                    .extend(folders.into_iter().map(|(grant, spot)| Folder {
+                        plugin: plugin.to_owned(),
+                        grant,
+                        spot,
+                    }));
+            }
+            Capability::Memory
+            | Capability::Delegate
+            | Capability::Approval
+            | Capability::Secrets => {}
+        }
+    }
+    file.lines.append(&mut given.lines);
+    if let Some(node) = table.get("digest") {
+        let components = component::read(reader, node);
+        file.components.insert(plugin.to_owned(), components);
+    }
+    grants
+}
+
+/// The node without the capabilities that this host does not offer; each is noted.
+fn without_refused(reader: &mut Reader, node: &Node) -> Node {
     let capability = |key: &Key| Capability::ALL.into_iter().find(|it| it.name() == key.name);
     let refused = |key: &Key| capability(key).is_some_and(|it| !it.offered());
     let mut node = node.clone();
@@ -73,236 +207,5 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
             );
         }
     }
-    let offered: Vec<&str> = Capability::ALL
-        .into_iter()
-        .filter(|it| it.offered())
-        .map(Capability::name)
-        .collect();
-    let Some(table) = reader.table(&node, "a grant", &offered) else {
-        return Grants::default();
-    };
-    let llm = table
-        .get("llm")
-        .map(|node| reader.texts(node, "llm"))
-        .unwrap_or_default();
-    let tools = table
-        .get("tools")
-        .map(|node| reader.texts(node, "tools"))
-        .unwrap_or_default();
-    let http = table
-        .get("http")
-        .map(|node| http(reader, node))
-        .unwrap_or_default();
-    let files = table
-        .get("files")
-        .map(|node| folders(reader, node))
-        .unwrap_or_default();
-    file.aliases.extend(llm.iter().cloned());
-    file.folders
-        .extend(files.iter().map(|(grant, spot)| Folder {
-            plugin: plugin.to_owned(),
-            grant: grant.clone(),
-            spot: spot.clone(),
-        }));
-    let names = |list: Vec<Named>| list.into_iter().map(|it| it.name).collect::<BTreeSet<_>>();
-    Grants {
-        llm: names(llm),
-        tools: names(tools),
-        http,
-        files: files.into_iter().map(|(grant, _)| grant).collect(),
-    }
-}
-
-fn http(reader: &mut Reader, node: &Node) -> Vec<HttpGrant> {
-    let mut grants: Vec<(HttpGrant, Spot)> = Vec::new();
-    for item in reader.list(node, "http") {
-        let keys = ["origin", "methods", "addresses"];
-        let Some(table) = reader.table(item, "an HTTP grant", &keys) else {
-            continue;
-        };
-        let help = "say where requests may go, such as `origin = \"https://api.example.com\"`";
-        let node = reader.require(&table, "origin", help);
-        let methods = match table.get("methods") {
-            Some(node) => methods(reader, node),
-            None => default_methods(),
-        };
-        let addresses = match table.get("addresses") {
-            Some(node) => networks(reader, node),
-            None => Vec::new(),
-        };
-        let Some((origin, spot)) = node.and_then(|node| origin(reader, node)) else {
-            continue;
-        };
-        if let Some((_, first)) = grants.iter().find(|(grant, _)| grant.origin == origin) {
-            let problem = Problem::new(format!("`{origin}` is twice in `http`"))
-                .at(first, "here first")
-                .at(&spot, "and here again")
-                .help("put everything about it into one grant");
-            reader.push(problem);
-            continue;
-        }
-        let grant = HttpGrant {
-            origin,
-            methods,
-            addresses,
-        };
-        grants.push((grant, spot));
-    }
-    grants.into_iter().map(|(grant, _)| grant).collect()
-}
-
-fn origin(reader: &mut Reader, node: &Node) -> Option<(Origin, Spot)> {
-    let text = reader.text(node, "origin")?;
-    match Origin::parse(&text) {
-        Ok(origin) => Some((origin, reader.spot(&node.span))),
-        Err(error) => {
-            reader.wrong(
-                &node.span,
-                format!("`{text}` is no origin"),
-                error.to_string(),
-                "an origin is a scheme, a host and, if it is not the usual one, a port",
-            );
-            None
-        }
-    }
-}
-
-fn methods(reader: &mut Reader, node: &Node) -> BTreeSet<String> {
-    let named = reader.texts(node, "methods");
-    if named.is_empty() && matches!(&node.kind, Kind::List(items) if items.is_empty()) {
-        let help = "name some, or leave `methods` out for `GET` and `HEAD`";
-        reader.wrong(
-            &node.span,
-            "`methods` is empty",
-            "this grants nothing",
-            help,
-        );
-    }
-    for Named { name, spot } in &named {
-        if !METHODS.contains(&name.as_str()) {
-            let help = one_of(name, "the methods", &METHODS);
-            let problem = Problem::new(format!("`{name}` cannot be granted"))
-                .at(spot, "not a method that can be")
-                .help(help);
-            reader.push(problem);
-        }
-    }
-    named.into_iter().map(|it| it.name).collect()
-}
-
-fn networks(reader: &mut Reader, node: &Node) -> Vec<IpNet> {
-    let mut networks = Vec::new();
-    for Named { name, spot } in reader.texts(node, "addresses") {
-        let problem = |label: &str, help: String| {
-            Problem::new(format!("`{name}` is no network"))
-                .at(&spot, label)
-                .help(help)
-        };
-        match name.parse::<IpNet>() {
-            Ok(net) if net == net.trunc() => networks.push(net),
-            Ok(net) => {
-                let help = format!("the whole network is `{}`", net.trunc());
-                reader.push(problem("there are bits behind its prefix", help));
-            }
-            Err(_) => {
-                let help = "write an address and the length of its prefix, such as `10.1.2.0/24` \
-                            or, for one address alone, `10.1.2.3/32`";
-                reader.push(problem("not an address with a prefix", help.to_owned()));
-            }
-        }
-    }
-    networks
-}
-
-/// The folders of one plugin, each with the place of its path.
-fn folders(reader: &mut Reader, node: &Node) -> Vec<(FileGrant, Spot)> {
-    let mut seen: Vec<Named> = Vec::new();
-    let mut folders = Vec::new();
-    for item in reader.list(node, "files") {
-        let Some((grant, path, at)) = folder(reader, item) else {
-            continue;
-        };
-        match seen.iter().find(|it| it.name == at.name) {
-            Some(first) => reader.push(
-                Problem::new(format!("two folders are at `{}`", at.name))
-                    .at(&first.spot, "one is here")
-                    .at(&at.spot, "and another here")
-                    .help("let the plugin see each at a place of its own"),
-            ),
-            None => {
-                seen.push(at);
-                folders.push((grant, path));
-            }
-        }
-    }
-    folders
-}
-
-fn folder(reader: &mut Reader, node: &Node) -> Option<(FileGrant, Spot, Named)> {
-    const KEYS: [&str; 5] = ["path", "at", "access", "quota_mib", "max_files"];
-    let table = reader.table(node, "a granted folder", &KEYS)?;
-    let path = reader.require(&table, "path", "name a folder on this machine");
-    let at = reader.require(
-        &table,
-        "at",
-        "say where the plugin sees it: `at = \"/data\"`",
-    );
-    let access = match table.get("access") {
-        None => FileAccess::default(),
-        Some(node) => {
-            let choices = [("read", FileAccess::Read), ("write", FileAccess::Write)];
-            reader.choice(node, "access", &choices)?
-        }
-    };
-    let mut bound = |key: &str, most: u64, usual: u32| match table.get(key) {
-        None => Some(usual),
-        Some(node) if access == FileAccess::Read => {
-            let help = "leave it out, or say `access = \"write\"`";
-            reader.wrong(
-                &node.span,
-                format!("`{key}` bounds what is written"),
-                "and this folder is lent for reading",
-                help,
-            );
-            None
-        }
-        Some(node) => {
-            let bound = reader.whole(node, key, 1..=most)?;
-            u32::try_from(bound).ok()
-        }
-    };
-    let quota_mib = bound("quota_mib", 1024 * 1024, QUOTA_MIB);
-    let max_files = bound("max_files", 1_000_000, MAX_FILES);
-    let (path, at) = (path?, at?);
-    let text = reader.text(path, "path")?;
-    let seen = reader.text(at, "at")?;
-    if !is_guest_path(&seen) {
-        let help = "write an absolute path without `.` and `..`, such as `/data/invoices`";
-        let message = format!("`{seen}` is no place in a plugin");
-        reader.wrong(&at.span, message, "the plugin cannot look there", help);
-        return None;
-    }
-    let grant = FileGrant {
-        path: reader.path(&text),
-        at: seen.clone(),
-        access,
-        quota_mib: quota_mib?,
-        max_files: max_files?,
-    };
-    let at = Named {
-        name: seen,
-        spot: reader.spot(&at.span),
-    };
-    Some((grant, reader.spot(&path.span), at))
-}
-
-/// `/` or `/a/b`: absolute, without empty names, `.` and `..`.
-fn is_guest_path(path: &str) -> bool {
-    let Some(names) = path.strip_prefix('/') else {
-        return false;
-    };
-    let plain = |name: &str| {
-        !matches!(name, "" | "." | "..") && !name.contains(char::is_control) && name.len() <= 255
-    };
-    names.is_empty() || names.split('/').all(plain)
+    node
 }

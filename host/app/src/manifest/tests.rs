@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hotcell_broker::files::{FileAccess, FileGrant};
 use hotcell_broker::provider::faults::FaultModel;
-use hotcell_broker::{Grants, Price};
+use hotcell_broker::{Grants, Policy, Price};
 use hotcell_runtime::manifest::Limits;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use serde_json::json;
@@ -276,7 +276,12 @@ fn the_policy_reads_as_the_broker_would_read_it() {
     let policy = POLICY.replace("path = \"", "path = \"/");
     for policy in [policy.clone(), format!("{policy}{http}\n")] {
         let checked = Folder::new(WORKFLOW, HOST, &policy).check().unwrap();
-        assert_eq!(checked.policy.policy, toml::from_str(&policy).unwrap());
+        let digest = hotcell_store::Digest::of(policy.as_bytes()).to_string();
+        let expected = Policy {
+            digest,
+            ..toml::from_str(&policy).unwrap()
+        };
+        assert_eq!(checked.policy.policy, expected);
     }
 }
 
@@ -289,7 +294,7 @@ fn yes_and_on_are_words_not_booleans() {
 
 #[test]
 fn a_file_of_more_than_one_mebibyte_is_not_read() {
-    let comment = "# more\n".repeat(MAX_BYTES / 7 + 1);
+    let comment = "# more\n".repeat(1024 * 1024 / 7 + 1);
     let folder = Folder::new(&(WORKFLOW.to_owned() + &comment), HOST, POLICY);
     let bytes = WORKFLOW.len() + comment.len();
     let expected = format!("`workflow.yaml` has {bytes} bytes () such a file has at most 1 MiB");
@@ -450,7 +455,7 @@ fn a_slip_between_the_files_is_a_warning_and_stops_nothing() {
          under `tools`, or leave it out",
         "policy.toml:1:9 the workflow has no plugin `raeder` (granted to nobody) did you mean \
          `reader`? the plugins of the workflow: `checker`, `ledger`, `reader`",
-        "policy.toml:2:19 the host has no model `defualt` (grants nothing) did you mean \
+        "policy.toml:2:19 the host has no model `defualt` (grants `raeder` nothing) did you mean \
          `default`? the models: `default`, `local`, `plain`, `replies`",
     ];
     assert_eq!(lines, expected);

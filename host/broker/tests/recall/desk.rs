@@ -135,6 +135,7 @@ pub(crate) fn broker(world: &Arc<World>, model: &str, tools: &[&str]) -> Broker 
     };
     let policy = Policy {
         plugin: BTreeMap::from([("agent".to_owned(), grants)]),
+        ..Policy::default()
     };
     let route = Route {
         provider: Arc::clone(world) as _,

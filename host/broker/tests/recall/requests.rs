@@ -47,6 +47,7 @@ fn broker(port: u16) -> Broker {
     };
     let policy = Policy {
         plugin: BTreeMap::from([("agent".to_owned(), grants)]),
+        ..Policy::default()
     };
     Broker::new(policy, BTreeMap::new(), Vec::new()).unwrap()
 }
