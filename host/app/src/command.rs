@@ -102,7 +102,7 @@ pub(crate) struct WorkflowArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// What the alias `default` means: another alias, or
-    /// `openai@http://127.0.0.1:8080/v1#NAME`
+    /// `openai@http://127.0.0.1:8080/v1#NAME`, or `openai-responses`, `anthropic`, `gemini`, `ollama`
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
     /// Price of that model: micro-dollars for a million input and output tokens

@@ -49,7 +49,7 @@ pub(crate) struct EvalArgs {
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// What the alias `default` means: another alias, or
-    /// `openai@http://127.0.0.1:8080/v1#NAME`
+    /// `openai@http://127.0.0.1:8080/v1#NAME`, or `openai-responses`, `anthropic`, `gemini`, `ollama`
     #[arg(long, value_name = "MODEL")]
     model: Option<String>,
     /// Price of that model: micro-dollars for a million input and output tokens

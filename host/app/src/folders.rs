@@ -138,7 +138,7 @@ fn reserved(
                     true,
                 );
             }
-            Provider::OpenAi {
+            Provider::Remote {
                 api_key: Some(ApiKey::File(path)),
                 ..
             } => reserve(
@@ -147,7 +147,7 @@ fn reserved(
                 false,
                 false,
             ),
-            Provider::OpenAi { .. } => {}
+            Provider::Remote { .. } => {}
             Provider::Scripted { file } => {
                 reserve(
                     file,

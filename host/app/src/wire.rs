@@ -16,7 +16,7 @@ use hotcell_broker::policy::TENANT;
 use hotcell_broker::provider::capped::{Budget, Capped};
 use hotcell_broker::provider::cassette::Misses;
 use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
-use hotcell_broker::provider::openai::install_ring;
+use hotcell_broker::provider::remote::install_ring;
 use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::tool::ToolProvider;
 use hotcell_broker::{Broker, Caller, Parts, Policy, Route};
@@ -606,7 +606,7 @@ pub(crate) fn expect_name(name: &str, own: &str, path: &Path) -> Result<(), Prob
 pub(crate) fn plugin_of(model: &Model) -> Option<&Path> {
     match &model.provider {
         Provider::Sim { plugin, .. } | Provider::Plugin { plugin } => Some(plugin),
-        Provider::OpenAi { .. } | Provider::Scripted { .. } | Provider::Replay { .. } => None,
+        Provider::Remote { .. } | Provider::Scripted { .. } | Provider::Replay { .. } => None,
     }
 }
 

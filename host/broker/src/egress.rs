@@ -37,7 +37,7 @@ pub use request::{Patience, is_the_hosts};
 pub use resolve::{Resolve, System};
 pub use sent::Sent;
 
-use crate::provider::openai::install_ring;
+use crate::provider::remote::install_ring;
 
 /// What requests may use.
 #[derive(Clone, Copy, Debug)]

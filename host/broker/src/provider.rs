@@ -6,6 +6,6 @@ pub mod capped;
 pub mod cassette;
 mod estimate;
 pub mod faults;
-pub mod openai;
+pub mod remote;
 pub mod scripted;
 pub mod secret;

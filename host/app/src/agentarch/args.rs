@@ -131,6 +131,8 @@ enum Preset {
 /// A model that is not simulated.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Endpoint {
+    /// How it is spoken to.
+    pub(super) protocol: &'static str,
     pub(super) base_url: String,
     pub(super) name: String,
     /// The environment variable with the key, if one is needed.
@@ -165,7 +167,8 @@ fn endpoint(model: &str, price: Option<&str>) -> Result<Endpoint, Problem> {
         let help = "write it as `openai@http://127.0.0.1:11434/v1#NAME`";
         return Err(wrong("`--model` names no server", help));
     };
-    let Provider::OpenAi {
+    let Provider::Remote {
+        protocol,
         endpoint,
         model: name,
         api_key,
@@ -178,6 +181,7 @@ fn endpoint(model: &str, price: Option<&str>) -> Result<Endpoint, Problem> {
         Some(ApiKey::File(_)) | None => None,
     };
     Ok(Endpoint {
+        protocol: protocol.word(),
         base_url: endpoint.base_url,
         name,
         key,

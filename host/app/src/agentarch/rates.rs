@@ -138,7 +138,7 @@ pub(super) fn host(unit: &Unit<'_>, answers: Answers<'_>, work: &Map<String, Val
             );
         }
         Answers::Real(endpoint, record) => {
-            lines.push("provider = \"openai\"".to_owned());
+            lines.push(format!("provider = {}", text(endpoint.protocol)));
             lines.push(format!("base_url = {}", text(&endpoint.base_url)));
             lines.push(format!("model = {}", text(&endpoint.name)));
             if let Some(variable) = &endpoint.key {

@@ -1,4 +1,4 @@
-//! Which model, in one word: an alias, or `openai@URL#NAME`.
+//! Which model, in one word: an alias, or `PROTOCOL@URL#NAME`.
 //!
 //! Pure: the text is taken apart, nothing is resolved and nothing is connected
 //! to. A host counts as this machine only when its address says so.
@@ -6,6 +6,7 @@
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use hotcell_broker::Price;
+use hotcell_broker::provider::remote::Protocol;
 
 use super::host::{ApiKey, DEFAULT_TIMEOUT, Host, Model, Provider};
 use super::problem::{Problem, one_of};
@@ -13,10 +14,10 @@ use super::problem::{Problem, one_of};
 /// The alias that `--model` replaces.
 pub(crate) const DEFAULT_ALIAS: &str = "default";
 
-/// The address of a server that speaks the OpenAI chat protocol.
+/// The address of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Endpoint {
-    /// Up to and without the slash before `chat/completions`.
+    /// Up to and without the slash before what a protocol adds.
     pub(crate) base_url: String,
     /// The host is `localhost`, in 127.0.0.0/8 or `[::1]`.
     pub(crate) loopback: bool,
@@ -99,10 +100,14 @@ pub(crate) enum ModelChoice {
 
 /// Takes `--model` and `--price` apart. A server on this machine costs nothing
 /// unless a price is given; for any other the price must be. Another host that is
-/// reached by `https` is given the key in `OPENAI_API_KEY`; one that needs a
+/// reached by `https` is given the key in its protocol's variable; one that needs a
 /// different key belongs in the host file.
 pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Problem> {
-    let Some(server) = model.strip_prefix("openai@") else {
+    let protocol = |word: &str| Protocol::ALL.into_iter().find(|(known, _)| *known == word);
+    let server = model.split_once('@');
+    let Some((server, (_, protocol))) =
+        server.and_then(|(word, rest)| Some(rest).zip(protocol(word)))
+    else {
         return match price {
             None => Ok(ModelChoice::Alias(model.to_owned())),
             Some(_) => Err(Problem::new(format!("`--price` with the alias `{model}`"))
@@ -130,8 +135,10 @@ pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Pr
         }
     };
     let keyed = !endpoint.loopback && endpoint.base_url.starts_with("https://");
-    let api_key = keyed.then(|| ApiKey::Env("OPENAI_API_KEY".to_owned()));
-    let provider = Provider::OpenAi {
+    let variable = protocol.key_variable().filter(|_| keyed);
+    let api_key = variable.map(|name| ApiKey::Env(name.to_owned()));
+    let provider = Provider::Remote {
+        protocol,
         endpoint,
         model: name.to_owned(),
         api_key,

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use hotcell_broker::Price;
 use hotcell_broker::provider::faults::FaultModel;
+use hotcell_broker::provider::remote::Protocol;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
@@ -57,8 +58,10 @@ pub(crate) enum Provider {
         /// A crate's folder or a `.wasm` file.
         plugin: PathBuf,
     },
-    /// A server that speaks the OpenAI chat protocol.
-    OpenAi {
+    /// A server.
+    Remote {
+        /// How it is spoken to.
+        protocol: Protocol,
         /// Where.
         endpoint: Endpoint,
         /// The model's name there.
@@ -105,15 +108,19 @@ const PRICE: &str = "say what a million tokens cost in micro-dollars, 0 if nothi
 enum Word {
     Sim,
     Plugin,
-    OpenAi,
+    Remote(Protocol),
     Scripted,
     Replay,
 }
 
-const PROVIDERS: [(&str, Word); 5] = [
+const PROVIDERS: [(&str, Word); 9] = [
     ("sim", Word::Sim),
     ("plugin", Word::Plugin),
-    ("openai", Word::OpenAi),
+    ("openai", Word::Remote(Protocol::OpenAi)),
+    ("openai-responses", Word::Remote(Protocol::OpenAiResponses)),
+    ("anthropic", Word::Remote(Protocol::Anthropic)),
+    ("gemini", Word::Remote(Protocol::Gemini)),
+    ("ollama", Word::Remote(Protocol::Ollama)),
     ("scripted", Word::Scripted),
     ("replay", Word::Replay),
 ];
@@ -165,7 +172,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
     let (what, own): (&str, &[&str]) = match word {
         Word::Sim => ("a `sim` model", &["plugin", "seed", "faults"]),
         Word::Plugin => ("a `plugin` model", &["plugin"]),
-        Word::OpenAi => ("an `openai` model", &["base_url", "model", "api_key"]),
+        Word::Remote(protocol) => (server(protocol), &["base_url", "model", "api_key"]),
         Word::Scripted => ("a `scripted` model", &["file"]),
         Word::Replay => ("a `replay` model", &["file"]),
     };
@@ -178,7 +185,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
     let provider = match word {
         Word::Sim => sim(reader, &table),
         Word::Plugin => plugin(reader, &table).map(|plugin| Provider::Plugin { plugin }),
-        Word::OpenAi => openai(reader, &table),
+        Word::Remote(protocol) => remote(reader, &table, protocol),
         Word::Scripted => {
             let file = reader.require(&table, "file", "name a file of answers");
             file.and_then(|node| reader.file(node, "file"))
@@ -293,7 +300,17 @@ fn faults(reader: &mut Reader, node: &Node) -> Option<FaultModel> {
     Some(model)
 }
 
-fn openai(reader: &mut Reader, table: &Table<'_>) -> Option<Provider> {
+fn server(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::OpenAi => "an `openai` model",
+        Protocol::OpenAiResponses => "an `openai-responses` model",
+        Protocol::Anthropic => "an `anthropic` model",
+        Protocol::Gemini => "a `gemini` model",
+        Protocol::Ollama => "an `ollama` model",
+    }
+}
+
+fn remote(reader: &mut Reader, table: &Table<'_>, protocol: Protocol) -> Option<Provider> {
     let endpoint = reader
         .require(table, "base_url", BASE_URL)
         .and_then(|node| {
@@ -317,7 +334,8 @@ fn openai(reader: &mut Reader, table: &Table<'_>) -> Option<Provider> {
         None => Some(None),
         Some(node) => api_key(reader, node).map(Some),
     };
-    Some(Provider::OpenAi {
+    Some(Provider::Remote {
+        protocol,
         endpoint: endpoint?,
         model: model?,
         api_key: api_key?,

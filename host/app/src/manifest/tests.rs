@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use hotcell_broker::files::{FileAccess, FileGrant};
 use hotcell_broker::provider::faults::FaultModel;
+use hotcell_broker::provider::remote::Protocol;
 use hotcell_broker::{Grants, Policy, Price};
 use hotcell_runtime::manifest::Limits;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
@@ -222,7 +223,8 @@ fn good_files_become_checked_types() {
         (&folder.path("reader"), 42, &expected)
     );
     assert_eq!(models["local"].timeout, Duration::from_secs(5));
-    let Provider::OpenAi {
+    let Provider::Remote {
+        protocol: Protocol::OpenAi,
         endpoint,
         model,
         api_key,

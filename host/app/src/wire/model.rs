@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use hotcell_broker::llm::LlmProvider;
 use hotcell_broker::provider::cassette::{CassetteError, Recorder, Replay};
-use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig};
+use hotcell_broker::provider::remote::{Remote, RemoteConfig};
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
 
@@ -24,7 +24,8 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
     let wrong = |why: String, help| unusable(alias, &why, help);
     Ok(Some(match &model.provider {
         Provider::Sim { .. } | Provider::Plugin { .. } => return Ok(None),
-        Provider::OpenAi {
+        Provider::Remote {
+            protocol,
             endpoint,
             model: name,
             api_key,
@@ -36,14 +37,15 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
                 )
             })?;
             let base_url = endpoint.base_url.clone();
-            let config = OpenAiConfig {
+            let config = RemoteConfig {
+                protocol: *protocol,
                 base_url: base_url.clone(),
                 model: name.clone(),
                 api_key,
             };
-            let openai = OpenAi::new(config)
+            let remote = Remote::new(config)
                 .map_err(|e| wrong(e.to_string(), "see `base_url` and `model`"))?;
-            (Arc::new(openai), format!("{name} at {base_url}"))
+            (Arc::new(remote), format!("{name} at {base_url}"))
         }
         Provider::Scripted { file } => {
             let shown = file.display();

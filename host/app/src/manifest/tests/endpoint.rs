@@ -96,7 +96,7 @@ fn a_server_on_the_command_line_needs_a_price_unless_it_is_this_machine() {
             panic!("{text}")
         };
         assert_eq!(chosen.price, price, "{text}");
-        let Provider::OpenAi { model, api_key, .. } = chosen.provider else {
+        let Provider::Remote { model, api_key, .. } = chosen.provider else {
             panic!("{text}")
         };
         assert_eq!((model.as_str(), api_key), (name, key), "{text}");
@@ -171,7 +171,7 @@ fn the_chosen_model_takes_the_place_of_the_default_one() {
         .unwrap();
     assert!(matches!(
         host.models["default"].provider,
-        Provider::OpenAi { .. }
+        Provider::Remote { .. }
     ));
     let refused = host
         .set_default(choose("lokal", None).unwrap())

@@ -1,4 +1,4 @@
-//! A model behind an OpenAI-compatible chat-completions endpoint.
+//! A model on a server, in one of the protocols that `genai` translates to.
 //!
 //! One call is one HTTP request: nothing is retried, nothing is streamed, no
 //! redirect is followed. The deadline and the cancellation are the broker's; a
@@ -19,6 +19,7 @@
 mod answer;
 mod failure;
 mod names;
+mod protocol;
 mod question;
 
 use std::fmt;
@@ -26,9 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use genai::adapter::AdapterKind;
 use genai::resolver::{AuthData, Endpoint};
-use genai::{Client, Headers, ModelIden, ServiceTarget};
+use genai::{Client, ModelIden, ServiceTarget};
 use reqwest::Url;
 use reqwest::header::HeaderValue;
 
@@ -37,6 +37,7 @@ use crate::egress::{Egress, System, client_builder, origin};
 use crate::llm::{Answer, Completion, LlmError, LlmProvider, Origin, Request};
 use crate::{Broker, Caller};
 use names::WireNames;
+pub use protocol::Protocol;
 
 /// The longest answer that is passed on: 8 MiB of text and arguments.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
@@ -46,7 +47,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Where a model is and how to ask for it.
 #[derive(Clone, Debug)]
-pub struct OpenAiConfig {
+pub struct RemoteConfig {
+    /// How it is spoken to.
+    pub protocol: Protocol,
     /// Such as `https://api.openai.com/v1`.
     pub base_url: String,
     /// The model, as the endpoint names it.
@@ -57,7 +60,7 @@ pub struct OpenAiConfig {
 
 /// What is wrong with a configuration.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenAiError {
+pub enum RemoteError {
     /// The base URL cannot be used. The URL is not repeated: somebody may have
     /// written a key into it.
     #[error("`base_url` {0}")]
@@ -83,41 +86,49 @@ pub fn install_ring() {
     let _before = rustls::crypto::ring::default_provider().install_default();
 }
 
-/// A model behind an OpenAI-compatible endpoint.
-pub struct OpenAi {
+/// A model on a server.
+pub struct Remote {
     client: Client,
     origin: origin::Origin,
     target: ServiceTarget,
+    protocol: Protocol,
     model: String,
     api_key: Option<Secret>,
 }
 
-impl OpenAi {
+impl Remote {
     /// Checks the configuration and makes the client; connects to nothing.
-    pub fn new(config: OpenAiConfig) -> Result<OpenAi, OpenAiError> {
+    pub fn new(config: RemoteConfig) -> Result<Remote, RemoteError> {
         let base = base_url(&config.base_url)?;
         let origin =
-            origin::Origin::of(&base).map_err(|_| OpenAiError::BaseUrl("names no host"))?;
+            origin::Origin::of(&base).map_err(|_| RemoteError::BaseUrl("names no host"))?;
         if config.model.is_empty() {
-            return Err(OpenAiError::Model);
+            return Err(RemoteError::Model);
         }
-        let auth = auth(&base, config.api_key.as_ref())?;
+        let auth = auth(
+            config.protocol,
+            &base,
+            &config.model,
+            config.api_key.as_ref(),
+        )?;
         let client = Client::builder()
             .with_reqwest(http_client(&origin)?)
             .build()
-            .map_err(OpenAiError::Library)?;
+            .map_err(RemoteError::Library)?;
         // `genai` takes a `namespace::` off a model's name. The one given here is
         // what it finds first, so that the name itself arrives unchanged.
-        let name = format!("openai::{}", config.model);
+        let adapter = config.protocol.adapter();
+        let name = format!("{}::{}", adapter.as_lower_str(), config.model);
         let target = ServiceTarget {
             endpoint: Endpoint::from_owned(String::from(base)),
             auth,
-            model: ModelIden::new(AdapterKind::OpenAI, name),
+            model: ModelIden::new(adapter, name),
         };
-        Ok(OpenAi {
+        Ok(Remote {
             client,
             origin,
             target,
+            protocol: config.protocol,
             model: config.model,
             api_key: config.api_key,
         })
@@ -125,7 +136,7 @@ impl OpenAi {
 
     async fn ask(&self, egress: &Egress, request: &Request) -> Result<Completion, LlmError> {
         let names = WireNames::of(request);
-        let (chat, options) = question::of(request, &names)?;
+        let (chat, options) = question::of(self.protocol, request, &names)?;
         let call = self
             .client
             .exec_chat(self.target.clone(), chat, Some(&options));
@@ -139,7 +150,7 @@ impl OpenAi {
 }
 
 #[async_trait]
-impl LlmProvider for OpenAi {
+impl LlmProvider for Remote {
     fn origin(&self) -> Origin {
         Origin::Live
     }
@@ -149,9 +160,9 @@ impl LlmProvider for OpenAi {
     }
 }
 
-impl fmt::Debug for OpenAi {
+impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenAi")
+        f.debug_struct("Remote")
             .field("base_url", &self.target.endpoint.base_url())
             .field("model", &self.model)
             .finish_non_exhaustive()
@@ -159,14 +170,14 @@ impl fmt::Debug for OpenAi {
 }
 
 /// The URL with a path that ends in `/`, so that joining keeps all of it.
-fn base_url(text: &str) -> Result<Url, OpenAiError> {
-    let mut url = Url::parse(text).map_err(|_| OpenAiError::BaseUrl("is not a URL"))?;
+fn base_url(text: &str) -> Result<Url, RemoteError> {
+    let mut url = Url::parse(text).map_err(|_| RemoteError::BaseUrl("is not a URL"))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(OpenAiError::BaseUrl("is neither http nor https"));
+        return Err(RemoteError::BaseUrl("is neither http nor https"));
     }
     let secret_places = !url.username().is_empty() || url.password().is_some();
     if secret_places || url.query().is_some() || url.fragment().is_some() {
-        return Err(OpenAiError::BaseUrl(
+        return Err(RemoteError::BaseUrl(
             "holds a user, a password, a query or a fragment",
         ));
     }
@@ -177,37 +188,44 @@ fn base_url(text: &str) -> Result<Url, OpenAiError> {
     Ok(url)
 }
 
-fn auth(base: &Url, key: Option<&Secret>) -> Result<AuthData, OpenAiError> {
+fn auth(
+    protocol: Protocol,
+    base: &Url,
+    model: &str,
+    key: Option<&Secret>,
+) -> Result<AuthData, RemoteError> {
     let Some(key) = key else {
-        // `genai` wants a key for this kind of endpoint. Naming address and
-        // headers ourselves is its way of sending none.
+        // `genai` wants a key. Naming address and headers ourselves is its way of
+        // sending none.
+        let (path, headers) = protocol.keyless(model);
         let url = base
-            .join("chat/completions")
-            .map_err(|_| OpenAiError::BaseUrl("cannot be a base"))?;
+            .join(&path)
+            .map_err(|_| RemoteError::BaseUrl("cannot be a base"))?;
         return Ok(AuthData::RequestOverride {
             url: String::from(url),
-            headers: Headers::default(),
+            headers,
         });
     };
     if key.reveal().is_empty() || HeaderValue::from_str(key.reveal()).is_err() {
-        return Err(OpenAiError::Key);
+        return Err(RemoteError::Key);
     }
     Ok(AuthData::from_single(key.reveal()))
 }
 
-fn http_client(origin: &origin::Origin) -> Result<reqwest::Client, OpenAiError> {
+fn http_client(origin: &origin::Origin) -> Result<reqwest::Client, RemoteError> {
     client_builder(origin.tls(), Arc::new(System::default()))
         .connect_timeout(CONNECT_TIMEOUT)
         .build()
-        .map_err(OpenAiError::Client)
+        .map_err(RemoteError::Client)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn config(base_url: &str, model: &str, key: Option<&str>) -> OpenAiConfig {
-        OpenAiConfig {
+    fn config(base_url: &str, model: &str, key: Option<&str>) -> RemoteConfig {
+        RemoteConfig {
+            protocol: Protocol::OpenAi,
             base_url: base_url.into(),
             model: model.into(),
             api_key: key.map(Secret::new),
@@ -263,7 +281,7 @@ mod tests {
                 "the API key holds characters that no HTTP header can",
             ),
         ] {
-            let error = OpenAi::new(config(base_url, model, key)).unwrap_err();
+            let error = Remote::new(config(base_url, model, key)).unwrap_err();
             assert_eq!(error.to_string(), message);
             assert!(!format!("{error:?}").contains("sk-1"));
         }
@@ -273,7 +291,7 @@ mod tests {
     fn the_key_is_in_no_debug_text() {
         let config = config("http://localhost/v1", "m", Some("sk-1"));
         assert!(!format!("{config:?}").contains("sk-1"));
-        let shown = format!("{:?}", OpenAi::new(config).unwrap());
+        let shown = format!("{:?}", Remote::new(config).unwrap());
         assert!(!shown.contains("sk-1"), "{shown}");
         assert!(shown.contains("http://localhost/v1/"), "{shown}");
     }

@@ -7,11 +7,13 @@ use genai::chat::{
 };
 use serde_json::Value;
 
+use super::Protocol;
 use super::names::{WireNames, plain};
 use crate::llm::{LlmError, Message, Part, Request, ResponseFormat, Role};
 
 /// The conversation and its options.
 pub(super) fn of(
+    protocol: Protocol,
     request: &Request,
     names: &WireNames,
 ) -> Result<(ChatRequest, ChatOptions), LlmError> {
@@ -31,7 +33,10 @@ pub(super) fn of(
     // Without an effort of ours, `genai` would take a model called `x-high` for
     // `x` with high effort. A budget is the one it never sends to this kind of
     // endpoint, and the name stays whole.
-    let mut options = ChatOptions::default().with_reasoning_effort(ReasoningEffort::Budget(0));
+    let mut options = ChatOptions::default();
+    if matches!(protocol, Protocol::OpenAi | Protocol::OpenAiResponses) {
+        options = options.with_reasoning_effort(ReasoningEffort::Budget(0));
+    }
     options.response_format = response_format(&request.response_format)?;
     options.max_tokens = request.max_tokens;
     options.temperature = request.temperature.map(temperature).transpose()?;

@@ -11,6 +11,7 @@
 mod failures;
 #[path = "../fake_openai/mod.rs"]
 mod fake_openai;
+mod protocols;
 #[path = "../setup/mod.rs"]
 mod setup;
 
@@ -21,7 +22,7 @@ use fake_openai::{FakeOpenAi, completion};
 use hotcell_broker::llm::{
     FinishReason, Message, Origin, Part, Request, ResponseFormat, Role, Usage,
 };
-use hotcell_broker::provider::openai::{OpenAi, OpenAiConfig};
+use hotcell_broker::provider::remote::{Protocol, Remote, RemoteConfig};
 use hotcell_broker::provider::secret::Secret;
 use hotcell_broker::tool::{EffectKind, ToolCall, ToolSpec};
 use serde_json::{Value, json};
@@ -35,7 +36,18 @@ fn asking(base_url: &str, timeout: Duration) -> Setup {
 }
 
 fn asking_for(base_url: &str, model: &str, key: Option<&str>, timeout: Duration) -> Setup {
-    let provider = OpenAi::new(OpenAiConfig {
+    asking_in(Protocol::OpenAi, base_url, model, key, timeout)
+}
+
+fn asking_in(
+    protocol: Protocol,
+    base_url: &str,
+    model: &str,
+    key: Option<&str>,
+    timeout: Duration,
+) -> Setup {
+    let provider = Remote::new(RemoteConfig {
+        protocol,
         base_url: base_url.to_owned(),
         model: model.to_owned(),
         api_key: key.map(Secret::new),
