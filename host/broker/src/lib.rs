@@ -21,6 +21,7 @@ mod perform;
 pub mod policy;
 pub mod provider;
 pub mod recall;
+pub mod redact;
 pub mod text;
 pub mod tool;
 

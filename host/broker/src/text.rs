@@ -1,6 +1,7 @@
 //! The text gate: every string that comes from a guest, a model or a stranger's
 //! file passes here before it reaches a log, a terminal, a record or a report.
-//! There is no second gate; each sink has one function with one contract.
+//! There is no second gate; each sink has one function with one contract. Known
+//! secrets do not pass it ([`crate::redact`]).
 //!
 //! | sink | function | what it promises |
 //! |---|---|---|
@@ -21,6 +22,8 @@ use std::fmt::Write;
 
 use hotcell_store::guard::Guard;
 
+use crate::redact;
+
 /// The longest line a guest may put anywhere, mark included: 8 KiB.
 pub const LINE: usize = 8 * 1024;
 
@@ -34,7 +37,8 @@ const MARK: usize = 40;
 /// included (64 or more). One pass over what is kept, and one allocation.
 pub fn line(text: &str, max: usize) -> String {
     let on = Guard::TextGate.on();
-    cut(text, max, |c, out| match c {
+    // Before anything is escaped or cut: half of a secret would not be found.
+    cut(&redact::text(text), max, |c, out| match c {
         _ if !on => out.push(c),
         '\n' => out.push_str("\\n"),
         '\r' => out.push_str("\\r"),
@@ -55,6 +59,7 @@ pub fn shorten(gated: &str, max: usize) -> String {
 /// characters stand inside strings only.
 pub fn json(text: &str) -> String {
     let on = Guard::TextGate.on();
+    let text = redact::json(text);
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c == '\n' || !on || !is_hidden(c) {
@@ -74,7 +79,8 @@ pub fn json(text: &str) -> String {
 pub fn screen(text: &str, colours: bool) -> String {
     let on = Guard::TextGate.on();
     let mut out = String::with_capacity(text.len());
-    let mut rest = text;
+    let text = redact::text(text);
+    let mut rest = &*text;
     while let Some(c) = rest.chars().next() {
         let colour = colour(rest);
         let (this, next) = rest.split_at(match colours {

@@ -11,5 +11,6 @@ mod digest;
 pub mod guard;
 pub mod journal;
 mod private;
+pub mod scrub;
 
 pub use digest::Digest;

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::JournalError;
 use super::blobs::{self, Blob};
 use super::chain::Link;
+use crate::scrub;
 
 /// How many records a run may have.
 pub const MAX_RECORDS: u64 = 50_000;
@@ -39,7 +40,7 @@ impl Entry {
     /// body is said by the append. Large strings in it are stored once for all
     /// that are alike; a record reads back as what is given here.
     pub fn new<T: Serialize>(kind: &'static str, at_unix_ms: u64, body: &T) -> Entry {
-        let body = match serde_json::to_string(body) {
+        let body = match serde_json::to_string(body).map(scrub::scrubbed) {
             Ok(body) if body.len() as u64 <= MAX_BODY => {
                 let bytes = body.len() as u64;
                 let (text, blobs) = blobs::split(body);
