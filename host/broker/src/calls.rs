@@ -52,6 +52,9 @@ impl Broker {
             Ok(route) => route,
             Err(error) => return slip.refused(Err(error)),
         };
+        if let Err(barred) = self.discreet(caller, Question::Llm(&request)) {
+            return slip.refused(Err(barred.into()));
+        }
         let Some(sequence) = caller.next() else {
             return slip.barred(Err(LlmError::BudgetExhausted));
         };

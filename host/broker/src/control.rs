@@ -6,7 +6,10 @@
 //! dropped has not been settled: what was set aside for it stays spent, because
 //! nobody knows what it cost.
 
+use std::sync::Arc;
+
 use crate::llm::{LlmError, Usage};
+use crate::secrets::carries;
 use crate::tool::ToolError;
 use crate::{Broker, Caller, Capability};
 
@@ -49,6 +52,8 @@ pub(crate) enum Barred {
     Rate(Option<u32>),
     /// It could not be written down, so it does not happen.
     Unwritten(String),
+    /// It carries the secret of this name.
+    Secret(Arc<str>),
 }
 
 /// A call that may be made.
@@ -82,6 +87,7 @@ impl From<Barred> for LlmError {
             Barred::Budget => LlmError::BudgetExhausted,
             Barred::Rate(after) => LlmError::RateLimited(after),
             Barred::Unwritten(why) => LlmError::Unavailable(why),
+            Barred::Secret(name) => LlmError::Invalid(carries(&name)),
         }
     }
 }
@@ -92,6 +98,7 @@ impl From<Barred> for ToolError {
             Barred::Budget => ToolError::BudgetExhausted,
             Barred::Rate(after) => ToolError::RateLimited(after),
             Barred::Unwritten(why) => ToolError::Failed(why),
+            Barred::Secret(name) => ToolError::InvalidArguments(carries(&name)),
         }
     }
 }

@@ -22,6 +22,7 @@ pub mod policy;
 pub mod provider;
 pub mod recall;
 pub mod redact;
+pub mod secrets;
 pub mod text;
 pub mod tool;
 

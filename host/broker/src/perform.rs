@@ -68,6 +68,9 @@ impl Broker {
             Ok(terms) => terms,
             Err(error) => return slip.refused(Err(error)),
         };
+        if let Err(barred) = self.discreet(caller, question) {
+            return slip.refused(Err(barred.into()));
+        }
         let Some(sequence) = caller.next() else {
             return slip.barred(Err(Barred::Budget.into()));
         };

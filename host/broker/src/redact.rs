@@ -74,9 +74,14 @@ pub fn watch(name: &str, value: &str) -> Result<(), TooShort> {
     Ok(())
 }
 
+/// Whether anything is looked for.
+pub fn any() -> bool {
+    ANY.load(Ordering::Acquire) && Guard::Redact.on()
+}
+
 /// What is looked for, if anything is.
 fn current() -> Option<Arc<Redactor>> {
-    if !ANY.load(Ordering::Acquire) || !Guard::Redact.on() {
+    if !any() {
         return None;
     }
     ALL.read().unwrap_or_else(PoisonError::into_inner).clone()

@@ -109,7 +109,7 @@ pub(crate) async fn call(
         end = ask_in(&mut *cell, plugin, ask) => match end {
             _ if cell.data().too_many_calls() => End::Limit(Limit::HostCalls),
             Ok(Ok(told)) => match task::check(&told) {
-                Ok(()) => End::Done(told),
+                Ok(()) => End::Done(task::discreet(told)),
                 Err(wrong) => End::Trap(wrong),
             },
             Ok(Err(failure)) => End::Failed(failure.into()),

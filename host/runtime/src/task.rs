@@ -2,7 +2,7 @@
 //! host types: one to one with `wit/plugin/types.wit`, with JSON kept as text.
 
 use hotcell_broker::store::guard::Guard;
-use hotcell_broker::text;
+use hotcell_broker::{redact, text};
 use serde::{Deserialize, Serialize};
 
 use crate::bindings::types as wit;
@@ -132,6 +132,21 @@ pub(crate) fn check(told: &Told) -> Result<(), String> {
             Err(format!("`{what}` is {number}; it must be 0 to 1"))
         }
         _ => Ok(()),
+    }
+}
+
+/// What was told, without secrets: it goes into reports, and to other plugins.
+pub(crate) fn discreet(told: Told) -> Told {
+    if !redact::any() {
+        return told;
+    }
+    match told {
+        Told::Output(output) => Told::Output(redact::value(output)),
+        Told::Verdict(verdict) => Told::Verdict(redact::value(verdict)),
+        Told::Specs(specs) => Told::Specs(redact::value(specs)),
+        Told::Called(output) => Told::Called(redact::value(output)),
+        Told::Decision(decision) => Told::Decision(redact::value(decision)),
+        Told::Completion(answer) => Told::Completion(redact::value(answer)),
     }
 }
 

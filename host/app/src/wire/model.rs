@@ -10,6 +10,7 @@ use hotcell_broker::provider::cassette::{CassetteError, Recorder, Replay};
 use hotcell_broker::provider::remote::{Remote, RemoteConfig};
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
+use hotcell_broker::redact;
 
 use crate::command::{Exit, Problem};
 use crate::manifest::host::{ApiKey, Model, Provider};
@@ -30,12 +31,16 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
             model: name,
             api_key,
         } => {
-            let api_key = api_key.as_ref().map(key).transpose().map_err(|why| {
-                wrong(
-                    why,
-                    "set the key, or leave `api_key` out for a server that needs none",
-                )
-            })?;
+            let api_key = api_key
+                .as_ref()
+                .map(|it| key(alias, it))
+                .transpose()
+                .map_err(|why| {
+                    wrong(
+                        why,
+                        "set the key, or leave `api_key` out for a server that needs none",
+                    )
+                })?;
             let base_url = endpoint.base_url.clone();
             let config = RemoteConfig {
                 protocol: *protocol,
@@ -123,7 +128,7 @@ pub(super) fn unusable(alias: &str, why: &str, help: &'static str) -> Problem {
 /// The key, from where the host file says it is. It goes from there into a
 /// [`Secret`] and is never printed.
 #[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
-fn key(place: &ApiKey) -> Result<Secret, String> {
+fn key(alias: &str, place: &ApiKey) -> Result<Secret, String> {
     let text = match place {
         ApiKey::Env(name) => std::env::var(name)
             .map_err(|_| format!("the environment variable `{name}` is not set"))?,
@@ -132,6 +137,11 @@ fn key(place: &ApiKey) -> Result<Secret, String> {
     };
     match text.trim() {
         "" => Err("its key is empty".to_owned()),
-        text => Ok(Secret::new(text)),
+        text => {
+            // What is too short to be looked for is what servers are given that want
+            // some key and check none.
+            let _too_short = redact::watch(&format!("{alias}-key"), text);
+            Ok(Secret::new(text))
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! What a guest asks, told apart by a digest over all of it and kept without
 //! what an earlier question held already.
 
+use std::sync::Arc;
+
 use store::Digest;
 
 use super::record::{Ask, Base, Delta, Departure, TOLD};
@@ -9,7 +11,7 @@ use crate::delegate::DelegateAsk;
 use crate::llm::{EmbedAsk, Message, Part, Request};
 use crate::memory::MemoryAsk;
 use crate::tool::{ToolCall, ToolSpec};
-use crate::{Capability, store, text};
+use crate::{Capability, redact, store, text};
 
 /// A call that a guest makes.
 #[derive(Clone, Copy)]
@@ -45,6 +47,19 @@ impl<'a> Question<'a> {
             Question::Memory(ask) => ask.namespace(),
             Question::Delegate(ask) => &ask.agent,
             Question::Approval(ask) => &ask.action,
+        }
+    }
+
+    /// The name of a secret that is in it. Whoever asks with one would give it away.
+    pub(crate) fn carries(self) -> Option<Arc<str>> {
+        match self {
+            Question::Llm(request) => redact::found_in(request),
+            Question::Embed(ask) => redact::found_in(ask),
+            Question::Tools(call) => redact::found_in(call),
+            Question::Http(departure) => redact::found_in(departure),
+            Question::Memory(ask) => redact::found_in(ask),
+            Question::Delegate(ask) => redact::found_in(ask),
+            Question::Approval(ask) => redact::found_in(ask),
         }
     }
 

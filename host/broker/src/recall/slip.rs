@@ -17,7 +17,7 @@ use crate::memory::MemoryError;
 use crate::meter::Refusal;
 use crate::policy::{Access, Denial};
 use crate::tool::{EffectKind, ToolError, ToolOutput};
-use crate::{Caller, store, text};
+use crate::{Caller, redact, store, text};
 
 /// What the guest is told when somebody decided so.
 const GIVEN_UP: &str =
@@ -255,6 +255,11 @@ impl<'a> Slip<'a> {
         spent: Spent,
         reply: R,
     ) -> R {
+        // Neither the guest nor the journal gets a secret that came back.
+        let reply = match redact::any() {
+            true => R::from_answer(redact::value(reply.answer())).unwrap_or(reply),
+            false => reply,
+        };
         let Some(made) = &self.0 else { return reply };
         let outcome = made.outcome(origin, spent, reply.answer());
         match made.write(&outcome).await {
