@@ -132,6 +132,7 @@ pub(crate) fn caller(plugin: &str, tenant: &str) -> Caller {
         cancel: CancellationToken::new(),
         sequence: Arc::new(AtomicU32::new(0)),
         depth: 0,
+        behalf: Arc::default(),
         parent: None,
         log: AttemptLog::off(),
     }

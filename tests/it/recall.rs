@@ -179,6 +179,7 @@ async fn run(kind: &str, broker: &Broker, log: AttemptLog) -> (End<Output>, Reco
         cancel: CancellationToken::new(),
         sequence: Arc::default(),
         depth: 0,
+        behalf: Arc::default(),
         parent: None,
         log: log.clone(),
     };

@@ -7,6 +7,7 @@
 
 pub(crate) mod endpoint;
 pub(crate) mod host;
+mod money;
 pub(crate) mod policy;
 pub(crate) mod problem;
 pub(crate) mod reader;
@@ -177,6 +178,13 @@ fn warn(workflow: &Workflow, host: &Host, policy: &PolicyFile, warnings: &mut Ve
         }
     }
     let aliases: Vec<&str> = host.models.keys().map(String::as_str).collect();
+    for named in &policy.models {
+        if !aliases.contains(&named.name.as_str()) {
+            let help = one_of(&named.name, "the models", &aliases);
+            let message = format!("the host has no model `{}`", named.name);
+            slip(&named.spot, message, "bounds nothing", help);
+        }
+    }
     let called = policy
         .lines
         .iter()

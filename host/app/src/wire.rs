@@ -1,6 +1,7 @@
 //! The composition root: checked files in, a ready engine out. The only file
 //! that names every crate.
 
+mod ledger;
 mod model;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hotcell_broker::bulkhead::Room;
+use hotcell_broker::ledger::Ledger;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
 use hotcell_broker::policy::TENANT;
@@ -85,6 +87,8 @@ pub(crate) struct Assembly {
     pub(crate) compiled: u64,
     /// Where runs are kept; none if they are not.
     pub(crate) journal: Option<Journal>,
+    /// What is spent, and of what.
+    pub(crate) ledger: Ledger,
     /// Keeps the sandbox alive.
     #[expect(dead_code, reason = "it lives as long as this")]
     runtime: Arc<Runtime>,
@@ -420,11 +424,13 @@ impl Workshop {
         };
         let books = books.map_err(Problem::failed)?;
         let under = Under::of(&policy);
+        let ledger = ledger::ledger(checked, &books)?;
         let parts = Parts {
             policy,
             models: routes,
             tools,
             books: Some(books),
+            ledger: Some(ledger.clone()),
             ..Parts::default()
         };
         let broker = Broker::assemble(parts).map_err(|e| {
@@ -478,6 +484,7 @@ impl Workshop {
             models: in_use,
             compiled: self.runtime.compiled(),
             journal: options.keep.as_ref().map(|keep| keep.journal.clone()),
+            ledger,
             runtime: Arc::clone(&self.runtime),
         })
     }
@@ -730,6 +737,7 @@ fn start_caller(plugin: &str) -> Caller {
         cancel: CancellationToken::new(),
         sequence: Arc::new(AtomicU32::new(0)),
         depth: 0,
+        behalf: Arc::default(),
         parent: None,
         log: AttemptLog::off(),
     }

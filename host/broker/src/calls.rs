@@ -1,17 +1,27 @@
 //! Calls of models and tools.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures::future::join_all;
 use store::crash::{self, Point};
 
-use crate::control::{Wanted, Worth};
-use crate::llm::{self, LlmError, Request, Response, Took};
+use crate::control::{NotMade, Wanted, Worth};
+use crate::llm::{self, LlmError, Origin, Request, Response, Took};
 use crate::meter::whole_micros;
 use crate::perform::{Terms, ask};
+use crate::provider::capped;
 use crate::recall::{Question, Spent};
 use crate::tool::{ToolCall, ToolError, ToolOutput, ToolProvider};
 use crate::{BATCH, Broker, Caller, Capability, Route, store};
+
+impl Route {
+    /// The most that a request can cost which has a bound.
+    fn most(&self, request: &Request) -> Worth {
+        let worst = capped::worst(request);
+        Worth::of(worst, self.price.of(worst))
+    }
+}
 
 fn too_many(calls: usize) -> String {
     format!("{calls} calls at once; at most {BATCH} are done")
@@ -58,19 +68,29 @@ impl Broker {
         let Some(sequence) = caller.next() else {
             return slip.barred(Err(LlmError::BudgetExhausted));
         };
+        let (bounded, most) = match self.bounds(caller, Capability::Llm, &request.model) {
+            true => {
+                let bounded = capped::bounded(&request, capped::MAX_TOKENS);
+                let most = route.most(&bounded);
+                (bounded, most)
+            }
+            false => (Cow::Borrowed(&request), Worth::default()),
+        };
         let wanted = Wanted {
             capability: Capability::Llm,
             resource: &request.model,
             sequence,
-            most: Worth::default(),
+            most,
         };
         let admitted = match self.admit(caller, wanted).await {
             Ok(admitted) => admitted,
-            Err(barred) => return slip.barred(Err(barred.into())),
+            Err(NotMade::Halted) => return Err(LlmError::Cancelled),
+            Err(NotMade::Barred(barred)) => return slip.barred(Err(barred.into())),
         };
         let origin = route.provider.origin();
         let intended = slip.intend(sequence, origin.effect(), Some(origin)).await;
         if intended.is_err() {
+            admitted.forgo().await;
             return Err(LlmError::Cancelled);
         }
         let effect = self.open(
@@ -87,13 +107,19 @@ impl Broker {
         let answer = tokio::select! {
             biased;
             () = caller.cancel.cancelled() => None,
-            answer = ask(tokio::time::timeout(limit, route.provider.complete(self, &asking, &request))) =>
+            answer = ask(tokio::time::timeout(limit, route.provider.complete(self, &asking, &bounded))) =>
                 Some(answer.unwrap_or_else(|_| llm::Answer::wall(Err(LlmError::Timeout)))),
         };
         let Some(answer) = answer else {
             effect.end("cancelled", |_| {});
+            match origin {
+                Origin::Live => admitted.charge("cancelled").await,
+                _ => admitted.settle("cancelled", Worth::default()).await,
+            }
             return Err(LlmError::Cancelled);
         };
+        let unclear =
+            origin == Origin::Live && answer.result.as_ref().is_err_and(capped::is_unclear);
         let llm::Answer {
             cost_micros: known_cost,
             degraded,
@@ -123,9 +149,13 @@ impl Broker {
             effect.simulated_time = simulated.is_some();
             effect.took = simulated.unwrap_or(effect.took);
         });
-        admitted
-            .settle(outcome, Worth::of(usage, cost_micros))
-            .await;
+        match unclear {
+            true => admitted.charge(outcome).await,
+            false => {
+                let cost = Worth::of(usage, cost_micros);
+                admitted.settle(outcome, cost).await;
+            }
+        }
         let spent = Spent {
             usage,
             usage_estimated,

@@ -8,7 +8,10 @@
 
 use std::sync::Arc;
 
+pub(crate) use crate::ledger::Worth;
+use crate::ledger::{self, Hold, Payer};
 use crate::llm::{LlmError, Usage};
+use crate::meter::Refusal;
 use crate::secrets::carries;
 use crate::tool::ToolError;
 use crate::{Broker, Caller, Capability};
@@ -22,15 +25,6 @@ pub(crate) struct Wanted<'a> {
     pub(crate) sequence: u32,
     /// The most it can cost.
     pub(crate) most: Worth,
-}
-
-/// Money and tokens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Worth {
-    /// Micro-dollars.
-    pub(crate) micros: u64,
-    /// Tokens, in and out.
-    pub(crate) tokens: u64,
 }
 
 impl Worth {
@@ -56,10 +50,27 @@ pub(crate) enum Barred {
     Secret(Arc<str>),
 }
 
+/// Why a call is not made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum NotMade {
+    /// The attempt ends while the call waits for its turn. Nobody was asked, and
+    /// nothing is written down.
+    Halted,
+    /// It is refused.
+    Barred(Barred),
+}
+
+impl From<Barred> for NotMade {
+    fn from(barred: Barred) -> NotMade {
+        NotMade::Barred(barred)
+    }
+}
+
 /// A call that may be made.
 #[must_use = "dropped without being settled, it stays charged"]
-#[derive(Debug)]
-pub(crate) struct Admitted;
+pub(crate) struct Admitted {
+    hold: Option<Hold>,
+}
 
 impl Broker {
     /// Whether a granted call may be made now. What it could cost is set aside.
@@ -67,17 +78,100 @@ impl Broker {
         &self,
         caller: &Caller,
         wanted: Wanted<'_>,
-    ) -> Result<Admitted, Barred> {
-        let _ = (caller, wanted);
-        Ok(Admitted)
+    ) -> Result<Admitted, NotMade> {
+        let Some(ledger) = &self.inner.ledger else {
+            return Ok(Admitted { hold: None });
+        };
+        let payer = caller.payer(wanted.capability, wanted.resource);
+        let reserved = tokio::select! {
+            biased;
+            () = caller.cancel.cancelled() => return Err(NotMade::Halted),
+            reserved = tokio::time::timeout_at(caller.deadline, ledger.reserve(payer, wanted.most)) => {
+                reserved.map_err(|_| Barred::Rate(None))?
+            }
+        };
+        match reserved {
+            Ok(hold) => Ok(Admitted { hold: Some(hold) }),
+            Err(why) => Err(barred(caller, wanted, why).into()),
+        }
     }
+
+    /// Whether a call must have a bound, because it is paid from something that has.
+    pub(crate) fn bounds(&self, caller: &Caller, capability: Capability, resource: &str) -> bool {
+        let ledger = self.inner.ledger.as_ref();
+        ledger.is_some_and(|ledger| ledger.bounds(caller.payer(capability, resource)))
+    }
+
+    /// What the caller may still spend, in micro-dollars; none when there is no cap.
+    pub async fn left_micros(&self, caller: &Caller) -> Option<u64> {
+        let ledger = self.inner.ledger.as_ref()?;
+        // No name of a model: what one model may cost is not what is left of a run.
+        let payer = caller.payer(Capability::Tools, "");
+        // Books that cannot be read let nobody spend anything.
+        ledger.left_micros(payer).await.unwrap_or(Some(0))
+    }
+}
+
+impl Caller {
+    fn payer<'a>(&'a self, capability: Capability, resource: &'a str) -> Payer<'a> {
+        let named = |wanted: Capability| (capability == wanted).then_some(resource);
+        Payer {
+            run: &self.run,
+            tenant: &self.tenant,
+            plugin: &self.plugin,
+            behalf: &self.behalf,
+            model: named(Capability::Llm),
+            tool: named(Capability::Tools),
+        }
+    }
+}
+
+/// Notes why a call is not made, where the run's report finds it.
+fn barred(caller: &Caller, wanted: Wanted<'_>, why: ledger::Barred) -> Barred {
+    let (reason, allow_with, barred) = match why {
+        ledger::Barred::Books(error) => return Barred::Unwritten(error.to_string()),
+        ledger::Barred::Budget(empty) => (
+            format!("what {} may spend is spent: {}", empty.whose, empty.line),
+            Some(empty.raise),
+            Barred::Budget,
+        ),
+        ledger::Barred::Rate(busy) => (
+            format!("too many calls: {}", busy.line),
+            None,
+            Barred::Rate(busy.after_ms),
+        ),
+    };
+    caller.meter.refusal(Refusal {
+        plugin: caller.plugin.clone(),
+        capability: wanted.capability,
+        resource: wanted.resource.to_owned(),
+        reason,
+        allow_with,
+    });
+    barred
 }
 
 impl Admitted {
     /// The call has ended: `outcome` is `ok` or the error's code, `cost` what it
     /// came to. The rest of what was set aside is free again.
+    ///
+    /// Books that fail leave what was set aside as it is: that bars as much.
     pub(crate) async fn settle(self, outcome: &'static str, cost: Worth) {
-        let _ = (outcome, cost);
+        let _ = outcome;
+        if let Some(hold) = self.hold {
+            hold.settle(cost).await.unwrap_or_default();
+        }
+    }
+
+    /// The same for a call of which nobody knows what it cost.
+    pub(crate) async fn charge(self, outcome: &'static str) {
+        let most = self.hold.as_ref().map(Hold::most).unwrap_or_default();
+        self.settle(outcome, most).await;
+    }
+
+    /// The call was not made after all.
+    pub(crate) async fn forgo(self) {
+        self.settle("cancelled", Worth::default()).await;
     }
 }
 

@@ -14,6 +14,7 @@ pub mod delegate;
 pub mod egress;
 pub mod files;
 pub mod hashed;
+pub mod ledger;
 pub mod llm;
 pub mod memory;
 pub mod meter;
@@ -41,6 +42,7 @@ use tokio_util::sync::CancellationToken;
 use delegate::AgentProvider;
 use egress::Egress;
 use files::{FileGrant, FileRefusal};
+use ledger::Ledger;
 use llm::{LlmProvider, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
@@ -115,6 +117,8 @@ pub struct Caller {
     pub sequence: Arc<AtomicU32>,
     /// How many calls of plugins this one is inside of: 0 for a step.
     pub depth: u8,
+    /// The plugins whose calls this one is inside of: they pay for it, too.
+    pub behalf: Arc<[String]>,
     /// The place of the call that this one is inside of.
     pub parent: Option<bulkhead::Place>,
     /// What the journal knows of the attempt, and gets to know.
@@ -131,6 +135,7 @@ impl Caller {
             step,
             sequence: Arc::default(),
             depth: self.depth.saturating_add(1),
+            behalf: self.behalf.iter().chain([&self.plugin]).cloned().collect(),
             log: AttemptLog::off(),
             ..self.clone()
         }
@@ -182,6 +187,7 @@ struct Inner {
     tools: BTreeMap<String, (ToolSpec, Arc<dyn ToolProvider>)>,
     agents: BTreeMap<String, Arc<dyn AgentProvider>>,
     books: Option<Books>,
+    ledger: Option<Ledger>,
 }
 
 /// What a broker is made of. By default it has nothing, and grants nothing.
@@ -201,6 +207,8 @@ pub struct Parts {
     /// Where budgets, quotas, stored values and approvals are written. Without
     /// books there are none of them.
     pub books: Option<Books>,
+    /// What may be spent, and how often. Without one there is no cap.
+    pub ledger: Option<Ledger>,
 }
 
 /// Two tools offer the same name.
@@ -244,6 +252,7 @@ impl Broker {
                 tools,
                 agents: parts.agents.into_iter().map(by_name).collect(),
                 books: parts.books,
+                ledger: parts.ledger,
             }),
         })
     }

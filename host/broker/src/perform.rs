@@ -12,7 +12,7 @@ use std::task::Poll;
 
 use store::crash::{self, Point};
 
-use crate::control::{Barred, Wanted, Worth};
+use crate::control::{Barred, NotMade, Wanted, Worth};
 use crate::meter::whole_micros;
 use crate::recall::{Question, Reply, Spent};
 use crate::tool::EffectKind;
@@ -83,9 +83,11 @@ impl Broker {
         };
         let admitted = match self.admit(caller, wanted).await {
             Ok(admitted) => admitted,
-            Err(barred) => return slip.barred(Err(barred.into())),
+            Err(NotMade::Halted) => return Reply::halted(),
+            Err(NotMade::Barred(barred)) => return slip.barred(Err(barred.into())),
         };
         if slip.intend(sequence, effect, None).await.is_err() {
+            admitted.forgo().await;
             return Reply::halted();
         }
         let open = self.open(caller, sequence, capability, resource, None);

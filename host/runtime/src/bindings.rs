@@ -25,6 +25,7 @@ pub(crate) mod capabilities {
         ",
         world: "hotcell:host/capabilities",
         imports: {
+            "hotcell:capability/context.current": async | trappable,
             "hotcell:capability/context": trappable,
             "hotcell:capability/log": trappable,
             default: async | trappable,

@@ -10,11 +10,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hotcell_broker::Price;
+use hotcell_broker::ledger::Rate;
 use hotcell_broker::provider::faults::FaultModel;
 use hotcell_broker::provider::remote::Protocol;
 use serde_json::Value;
 
 use super::endpoint::Endpoint;
+use super::money::{dollars, rate};
 use super::problem::Problem;
 use super::reader::{Reader, Table};
 use super::tree::{Kind, Node};
@@ -37,6 +39,8 @@ pub(crate) struct Model {
     pub(crate) timeout: Duration,
     /// What all its calls may cost together, in micro-dollars.
     pub(crate) budget: Option<u64>,
+    /// How often it may be asked.
+    pub(crate) rate: Option<Rate>,
     /// Where its calls are recorded, if they are.
     pub(crate) record: Option<PathBuf>,
 }
@@ -157,6 +161,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         "api_key",
         "file",
         "budget_usd",
+        "rate",
         "record",
     ];
     let Some(word) = node.get("provider") else {
@@ -176,11 +181,18 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         Word::Scripted => ("a `scripted` model", &["file"]),
         Word::Replay => ("a `replay` model", &["file"]),
     };
-    let keys: Vec<&str> = ["provider", "price", "timeout_ms", "budget_usd", "record"]
-        .iter()
-        .chain(own)
-        .copied()
-        .collect();
+    let keys: Vec<&str> = [
+        "provider",
+        "price",
+        "timeout_ms",
+        "budget_usd",
+        "rate",
+        "record",
+    ]
+    .iter()
+    .chain(own)
+    .copied()
+    .collect();
     let table = reader.table(node, what, &keys)?;
     let provider = match word {
         Word::Sim => sim(reader, &table),
@@ -208,7 +220,11 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
     };
     let budget = match table.get("budget_usd") {
         None => Some(None),
-        Some(node) => budget(reader, node).map(Some),
+        Some(node) => dollars(reader, node, "budget_usd").map(Some),
+    };
+    let rate = match table.get("rate") {
+        None => Some(None),
+        Some(node) => rate(reader, node, &[]).map(Some),
     };
     let record = match table.get("record") {
         None => Some(None),
@@ -219,26 +235,9 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         price: price?,
         timeout: timeout?,
         budget: budget?,
+        rate: rate?,
         record: record?,
     })
-}
-
-/// Dollars as micro-dollars. A budget is refused that is not a whole number of
-/// them: money is not rounded.
-fn budget(reader: &mut Reader, node: &Node) -> Option<u64> {
-    let dollars = reader.number(node, "budget_usd")?;
-    let micros = (dollars * 1e6).round();
-    let exact = (micros / 1e6 - dollars).abs() < 1e-9;
-    if (0.0..=1e12).contains(&micros) && exact {
-        return Some(micros as u64);
-    }
-    reader.wrong(
-        &node.span,
-        "`budget_usd` must be dollars from 0 to 1000000",
-        format!("this is {dollars}"),
-        "write at most six decimals, such as `budget_usd = 3.0`",
-    );
-    None
 }
 
 fn plugin(reader: &mut Reader, table: &Table<'_>) -> Option<PathBuf> {

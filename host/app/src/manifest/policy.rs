@@ -5,6 +5,7 @@
 //! look as if it did. Each capability's part of a grant has a file of its own
 //! here; this one takes the whole apart and remembers which line gives what.
 
+mod budget;
 mod component;
 mod files;
 mod http;
@@ -14,6 +15,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use hotcell_broker::files::FileGrant;
+use hotcell_broker::ledger::Rules;
 use hotcell_broker::{Capability, Grants, Policy};
 use hotcell_store::Digest;
 
@@ -29,8 +31,12 @@ use super::tree::{self, Key, Kind, Node};
 pub(crate) struct PolicyFile {
     /// What the broker enforces.
     pub(crate) policy: Policy,
+    /// What may be spent, and how often something may be asked.
+    pub(crate) rules: Rules,
     /// The plugins it names.
     pub(crate) plugins: Vec<Named>,
+    /// The models whose calls it bounds.
+    pub(crate) models: Vec<Named>,
     /// Every grant, in the order of the file's plugins.
     pub(crate) lines: Vec<Line>,
     /// The folders it lends. Whether they may be lent is found out later.
@@ -100,7 +106,7 @@ impl Given<'_> {
 }
 
 /// What a plugin's part of the policy may say beside its grants.
-const BESIDE: [&str; 1] = ["digest"];
+const BESIDE: [&str; 3] = ["digest", "budget", "rate"];
 
 /// Reads a policy file: once, and not through a link. What is enforced, and what
 /// the digest is of, are the same bytes.
@@ -127,13 +133,15 @@ pub(super) fn load(path: &Path, problems: &mut Problems) -> Option<PolicyFile> {
 /// Reads a policy. It is complete unless the reader has noted a problem.
 fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
     let mut file = PolicyFile::default();
-    let Some(table) = reader.table(root, "a policy", &["tenant", "plugin"]) else {
+    let Some(table) = reader.table(root, "a policy", &["tenant", "budget", "rate", "plugin"])
+    else {
         return file;
     };
     file.policy.tenant = table.get("tenant").and_then(|node| {
         let text = reader.text(node, "tenant")?;
         reader.name(&text, &node.span).map(|named| named.name)
     });
+    file.rules = budget::read(reader, &table, &mut file.models);
     let Some(plugins) = table.get("plugin") else {
         return file;
     };
@@ -188,6 +196,7 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
         let components = component::read(reader, node);
         file.components.insert(plugin.to_owned(), components);
     }
+    budget::of_plugin(reader, &table, plugin, &mut file.rules);
     grants
 }
 

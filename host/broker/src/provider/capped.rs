@@ -22,6 +22,7 @@
 //!
 //! A budget lives as long as the process; what earlier ones spent it does not know.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -151,17 +152,7 @@ impl LlmProvider for Capped {
     }
 
     async fn complete(&self, broker: &Broker, caller: &Caller, request: &Request) -> Answer {
-        let limited;
-        let request = match request.max_tokens {
-            Some(_) => request,
-            None => {
-                limited = Request {
-                    max_tokens: Some(MAX_TOKENS),
-                    ..request.clone()
-                };
-                &limited
-            }
-        };
+        let request = &*bounded(request, MAX_TOKENS);
         let real = self.inner.origin() == Origin::Live;
         let Some(mut reserved) = self.budget.reserve(self.price.of(worst(request)), real) else {
             return Answer::wall(Err(LlmError::BudgetExhausted));
@@ -169,16 +160,35 @@ impl LlmProvider for Capped {
         let answer = self.inner.complete(broker, caller, request).await;
         match &answer.result {
             Ok(completion) => reserved.bill = Bill::Known(self.price.of(completion.usage)),
-            Err(LlmError::Unavailable(_) | LlmError::Timeout | LlmError::Cancelled) => {}
+            Err(error) if is_unclear(error) => {}
             Err(_) => reserved.bill = Bill::Known(0),
         }
         answer
     }
 }
 
+/// Whether nobody knows what a real model bills for a call that ended so.
+pub(crate) fn is_unclear(error: &LlmError) -> bool {
+    matches!(
+        error,
+        LlmError::Unavailable(_) | LlmError::Timeout | LlmError::Cancelled
+    )
+}
+
+/// The request with a bound: its own, or this one.
+pub(crate) fn bounded(request: &Request, most: u32) -> Cow<'_, Request> {
+    match request.max_tokens {
+        Some(_) => Cow::Borrowed(request),
+        None => Cow::Owned(Request {
+            max_tokens: Some(most),
+            ..request.clone()
+        }),
+    }
+}
+
 /// The most tokens that a call can take. The JSON of a request cannot fail: it
 /// holds no maps with odd keys. If it did, the call would be beyond all budgets.
-fn worst(request: &Request) -> Usage {
+pub(crate) fn worst(request: &Request) -> Usage {
     let bytes = serde_json::to_vec(request).map_or(u64::MAX, |json| json.len() as u64);
     Usage {
         input_tokens: bytes,

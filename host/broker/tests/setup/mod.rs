@@ -63,6 +63,7 @@ pub(crate) fn caller() -> Caller {
         cancel: CancellationToken::new(),
         sequence: Arc::default(),
         depth: 0,
+        behalf: Arc::default(),
         parent: None,
         log: AttemptLog::off(),
     }

@@ -4,10 +4,11 @@ use crate::bindings::capability::context::{Host, Info};
 use crate::cell::State;
 
 impl Host for State {
-    fn current(&mut self) -> wasmtime::Result<Info> {
+    async fn current(&mut self) -> wasmtime::Result<Info> {
         if let Some(info) = self.recall("context.current")? {
             return Ok(info);
         }
+        let left = self.broker.left_micros(&self.caller).await;
         let caller = &self.caller;
         let info = Info {
             run_id: caller.run.clone(),
@@ -17,7 +18,7 @@ impl Host for State {
             agent: caller.plugin.clone(),
             now_unix_ms: caller.now_unix_ms,
             deadline_unix_ms: self.deadline_unix_ms,
-            budget_left_micros: None,
+            budget_left_micros: left,
         };
         Ok(self.read("context.current", info))
     }

@@ -257,6 +257,7 @@ impl Scene<'_> {
             cancel: self.cancel.clone(),
             sequence: Arc::new(AtomicU32::new(0)),
             depth: 0,
+            behalf: Arc::default(),
             parent: None,
             log: call.log.clone(),
         }
