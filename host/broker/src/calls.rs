@@ -12,7 +12,8 @@ use crate::meter::whole_micros;
 use crate::perform::{Terms, ask};
 use crate::provider::capped;
 use crate::recall::{Question, Spent};
-use crate::tool::{ToolCall, ToolError, ToolOutput, ToolProvider};
+use crate::tool::registry::Tool;
+use crate::tool::{ToolCall, ToolError, ToolOutput};
 use crate::{BATCH, Broker, Caller, Capability, Route, store};
 
 impl Route {
@@ -217,9 +218,12 @@ impl Broker {
         number: u32,
         call: ToolCall,
     ) -> Result<ToolOutput, ToolError> {
-        let work = |asking: Caller, by: Arc<dyn ToolProvider>| {
+        let work = |asking: Caller, by: Arc<Tool>| {
             let call = &call;
-            async move { by.call(self, &asking, call).await }
+            async move {
+                let output = by.provider.call(self, &asking, call).await?;
+                by.check_output(output)
+            }
         };
         let terms = || self.tool(caller, &call);
         self.perform(caller, number, Question::Tools(&call), terms, work)
@@ -228,19 +232,16 @@ impl Broker {
 
     /// Who does what a call asks for, and what may be done after a crash, if
     /// somebody may.
-    fn tool(
-        &self,
-        caller: &Caller,
-        call: &ToolCall,
-    ) -> Result<Terms<Arc<dyn ToolProvider>>, ToolError> {
+    fn tool(&self, caller: &Caller, call: &ToolCall) -> Result<Terms<Arc<Tool>>, ToolError> {
         self.allow(caller, Capability::Tools, &call.name)
             .map_err(ToolError::Denied)?;
         let tool = self.inner.tools.get(&call.name);
-        let (spec, provider) = tool.ok_or(ToolError::Unknown)?;
+        let tool = tool.ok_or(ToolError::Unknown)?;
+        tool.check_arguments(&call.arguments)?;
         Ok(Terms {
-            effect: spec.effect,
+            effect: tool.spec.effect,
             most: Worth::default(),
-            by: Arc::clone(provider),
+            by: Arc::clone(tool),
         })
     }
 }

@@ -47,7 +47,8 @@ use llm::{LlmProvider, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
 use recall::{AttemptLog, Unrecorded};
-use tool::{ToolProvider, ToolSpec};
+use tool::registry::Tools;
+use tool::{ToolProvider, ToolSpec, UnusableTool};
 
 /// The most calls a guest may make at once: 64. They all count towards what the
 /// host does at one time, so one guest must not ask for any number.
@@ -184,7 +185,7 @@ struct Inner {
     policy: Policy,
     egress: Arc<Egress>,
     models: BTreeMap<String, Route>,
-    tools: BTreeMap<String, (ToolSpec, Arc<dyn ToolProvider>)>,
+    tools: Tools,
     agents: BTreeMap<String, Arc<dyn AgentProvider>>,
     books: Option<Books>,
     ledger: Option<Ledger>,
@@ -211,18 +212,13 @@ pub struct Parts {
     pub ledger: Option<Ledger>,
 }
 
-/// Two tools offer the same name.
-#[derive(Debug, thiserror::Error)]
-#[error("two tools are called `{0}`")]
-pub struct DuplicateTool(pub String);
-
 impl Broker {
     /// A broker over these routes (by alias) and tools, and nothing else.
     pub fn new(
         policy: Policy,
         models: BTreeMap<String, Route>,
         tools: Vec<Arc<dyn ToolProvider>>,
-    ) -> Result<Broker, DuplicateTool> {
+    ) -> Result<Broker, UnusableTool> {
         Broker::assemble(Parts {
             policy,
             models,
@@ -231,25 +227,16 @@ impl Broker {
         })
     }
 
-    /// A broker of these parts. Refuses two tools of one name: a call must mean one
-    /// thing.
-    pub fn assemble(parts: Parts) -> Result<Broker, DuplicateTool> {
-        let mut tools = BTreeMap::new();
-        for provider in parts.tools {
-            for spec in provider.specs() {
-                let entry = (spec.clone(), Arc::clone(&provider));
-                if tools.insert(spec.name.clone(), entry).is_some() {
-                    return Err(DuplicateTool(spec.name.clone()));
-                }
-            }
-        }
+    /// A broker of these parts. Refuses tools whose names could be taken for one
+    /// another, since a call must mean one thing, and schemas that are no use.
+    pub fn assemble(parts: Parts) -> Result<Broker, UnusableTool> {
         let by_name = |agent: Arc<dyn AgentProvider>| (agent.name().to_owned(), agent);
         Ok(Broker {
             inner: Arc::new(Inner {
                 policy: parts.policy,
                 egress: parts.egress,
                 models: parts.models,
-                tools,
+                tools: Tools::new(parts.tools)?,
                 agents: parts.agents.into_iter().map(by_name).collect(),
                 books: parts.books,
                 ledger: parts.ledger,
@@ -309,7 +296,7 @@ impl Broker {
 
     /// The tools a plugin may call, sorted by name.
     pub fn tools(&self, plugin: &str) -> Vec<ToolSpec> {
-        let tools = self.inner.tools.values().map(|(spec, _)| spec);
+        let tools = self.inner.tools.specs();
         let may = |spec: &&ToolSpec| {
             let access = Access {
                 plugin,

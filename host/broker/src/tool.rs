@@ -1,10 +1,14 @@
 //! Tool calls as the broker sees them, one to one with `wit/capability/tools.wit`,
 //! and the trait behind which a tool stands.
 
+pub mod registry;
+pub mod schema;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use crate::{Broker, Caller, Denial};
+pub use registry::UnusableTool;
 
 /// What a crash between call and result means. The stricter is the greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
+use hotcell_broker::tool::registry::is_tool_name;
 use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 use hotcell_broker::{Broker, Caller, text};
 
@@ -45,17 +46,6 @@ impl ToolPlugin {
     }
 }
 
-/// Words of lower-case letters and digits, joined by `.`, `_` or `-`.
-fn is_tool_name(name: &str) -> bool {
-    let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    name.len() <= 64
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.ends_with(word)
-        && name
-            .chars()
-            .all(|c| word(c) || matches!(c, '.' | '_' | '-'))
-}
-
 #[async_trait]
 impl ToolProvider for ToolPlugin {
     fn specs(&self) -> &[ToolSpec] {
@@ -68,13 +58,6 @@ impl ToolProvider for ToolPlugin {
         caller: &Caller,
         call: &ToolCall,
     ) -> Result<ToolOutput, ToolError> {
-        if let Err(error) =
-            serde_json::from_str::<serde_json::Map<_, serde_json::Value>>(&call.arguments)
-        {
-            return Err(ToolError::InvalidArguments(format!(
-                "not a JSON object: {error}"
-            )));
-        }
         let caller = nested(caller, &self.plugin);
         match self
             .cells
