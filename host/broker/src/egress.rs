@@ -13,6 +13,7 @@
 
 pub mod address;
 mod body;
+pub(crate) mod errand;
 mod error;
 pub mod origin;
 mod places;

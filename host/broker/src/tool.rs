@@ -1,6 +1,8 @@
 //! Tool calls as the broker sees them, one to one with `wit/capability/tools.wit`,
 //! and the trait behind which a tool stands.
 
+pub mod credential;
+pub mod http;
 pub mod registry;
 pub mod schema;
 

@@ -292,7 +292,7 @@ impl Egress {
         }
     }
 
-    fn fits(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn fits(&self, headers: &HeaderMap) -> bool {
         let bytes = headers
             .iter()
             .map(|(name, value)| name.as_str().len() + value.len());
