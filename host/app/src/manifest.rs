@@ -13,6 +13,7 @@ pub(crate) mod problem;
 pub(crate) mod reader;
 pub(crate) mod records;
 mod source;
+pub(crate) mod tools;
 mod tree;
 pub(crate) mod workflow;
 
@@ -89,6 +90,10 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
         Some(path) => load(&path, tree::toml, files, host::read, &mut problems),
         None => Some(Host::default()),
     };
+    let host = host.map(|mut host| {
+        tools::complete(&mut host, &mut problems);
+        host
+    });
     let policy = match policy {
         Some(path) => policy::load(&path, &mut problems),
         None => Some(PolicyFile::default()),

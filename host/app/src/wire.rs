@@ -3,6 +3,7 @@
 
 mod ledger;
 mod model;
+mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -417,7 +418,8 @@ impl Workshop {
             in_use.push(info);
         }
 
-        let tools = tools(workflow, &plugins, &cells).await?;
+        let mut tools = tools(workflow, &plugins, &cells).await?;
+        tools.extend(tools::connect(checked)?);
         let books = match state {
             Some(dir) => Books::open(dir),
             None => Books::in_memory(),
@@ -436,7 +438,7 @@ impl Workshop {
         let broker = Broker::assemble(parts).map_err(|e| {
             Problem::new(
                 Exit::Plugin,
-                miette::miette!(help = "name only one of the plugins under `tools`", "{e}"),
+                miette::miette!(code = e.code(), help = tools::UNUSABLE, "{e}"),
             )
         })?;
         let all = plugins

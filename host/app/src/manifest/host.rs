@@ -1,5 +1,5 @@
 //! `host.toml`: which models the operator offers, under which alias, at which
-//! price.
+//! price, and which servers of tools.
 //!
 //! A price is never assumed: a model whose price is unknown is refused, because
 //! a budget counted with zero protects nobody. Keys stay out of the file; it says
@@ -19,6 +19,7 @@ use super::endpoint::Endpoint;
 use super::money::{dollars, rate};
 use super::problem::Problem;
 use super::reader::{Reader, Table};
+use super::tools::{self, ToolServer};
 use super::tree::{Kind, Node};
 
 /// What the operator offers.
@@ -26,6 +27,8 @@ use super::tree::{Kind, Node};
 pub(crate) struct Host {
     /// Models by alias.
     pub(crate) models: BTreeMap<String, Model>,
+    /// Servers of tools by name.
+    pub(crate) tools: BTreeMap<String, ToolServer>,
 }
 
 /// One model.
@@ -132,9 +135,12 @@ const PROVIDERS: [(&str, Word); 9] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let Some(table) = reader.table(root, "a host file", &["models"]) else {
+    let Some(table) = reader.table(root, "a host file", &["models", "tools"]) else {
         return host;
     };
+    if let Some(servers) = table.get("tools") {
+        host.tools = tools::read(reader, servers);
+    }
     let Some(models) = table.get("models") else {
         return host;
     };

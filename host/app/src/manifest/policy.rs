@@ -8,7 +8,7 @@
 mod budget;
 mod component;
 mod files;
-mod http;
+pub(super) mod http;
 mod names;
 
 use std::collections::BTreeMap;

@@ -128,7 +128,7 @@ pub(super) fn unusable(alias: &str, why: &str, help: &'static str) -> Problem {
 /// The key, from where the host file says it is. It goes from there into a
 /// [`Secret`] and is never printed.
 #[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
-fn key(alias: &str, place: &ApiKey) -> Result<Secret, String> {
+pub(super) fn key(alias: &str, place: &ApiKey) -> Result<Secret, String> {
     let text = match place {
         ApiKey::Env(name) => std::env::var(name)
             .map_err(|_| format!("the environment variable `{name}` is not set"))?,

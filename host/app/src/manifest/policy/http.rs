@@ -55,7 +55,7 @@ pub(super) fn read(reader: &mut Reader, node: &Node, given: &mut Given<'_>) -> V
     grants.into_iter().map(|(grant, _)| grant).collect()
 }
 
-fn origin(reader: &mut Reader, node: &Node) -> Option<(Origin, Spot)> {
+pub(in crate::manifest) fn origin(reader: &mut Reader, node: &Node) -> Option<(Origin, Spot)> {
     let text = reader.text(node, "origin")?;
     match Origin::parse(&text) {
         Ok(origin) => Some((origin, reader.spot(&node.span))),
@@ -94,7 +94,7 @@ fn methods(reader: &mut Reader, node: &Node) -> BTreeSet<String> {
     named.into_iter().map(|it| it.name).collect()
 }
 
-fn networks(reader: &mut Reader, node: &Node) -> Vec<IpNet> {
+pub(in crate::manifest) fn networks(reader: &mut Reader, node: &Node) -> Vec<IpNet> {
     let mut networks = Vec::new();
     for Named { name, spot } in reader.texts(node, "addresses") {
         let problem = |label: &str, help: String| {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{IDEMPOTENCY_KEY, Server};
 use crate::egress::is_the_hosts;
-use crate::egress::origin::Origin;
+use crate::egress::origin::{METHODS, Origin};
 use crate::tool::ToolSpec;
 use crate::tool::registry::is_tool_name;
 
@@ -33,7 +33,7 @@ pub struct Operation {
     /// What guests know of it.
     pub spec: ToolSpec,
     /// `GET`, for example.
-    pub method: Method,
+    pub method: String,
     /// Such as `/v1/forecast/{city}`.
     pub path: String,
     /// Arguments that go into the query.
@@ -103,7 +103,10 @@ impl Operation {
         if self.segments().any(|it| matches!(it, "." | "..")) {
             return Err("its path leads out of itself".to_owned());
         }
-        let bodiless = [Method::GET, Method::HEAD, Method::DELETE].contains(&self.method);
+        if !METHODS.contains(&self.method.as_str()) {
+            return Err("its method is none that can be asked for".to_owned());
+        }
+        let bodiless = ["GET", "HEAD", "DELETE"].contains(&self.method.as_str());
         if bodiless && self.body != Body::None {
             return Err(format!("a {} has no body", self.method));
         }
@@ -186,7 +189,8 @@ impl Operation {
         if url.as_str().len() > URL || Origin::of(&url).as_ref() != Ok(&server.origin) {
             return Err("these values make no URL that can be asked for".to_owned());
         }
-        let mut request = reqwest::Request::new(self.method.clone(), url);
+        let method = Method::try_from(self.method.as_str()).map_err(|e| e.to_string())?;
+        let mut request = reqwest::Request::new(method, url);
         for (name, header) in &self.headers {
             used.insert(name);
             let Some(value) = scalar(name, arguments.get(name))? else {
