@@ -151,10 +151,10 @@ fn a_tool_that_is_not_granted_is_refused() {
 
     scene.write("policy.toml", "[plugin.probe]\ntools = [\"vendor.find\"]\n");
     let ran = scene.run(&[]);
-    // The argument `id` is none of the tool's: it says so in words for a model,
-    // which are not the object that the probe promised, twice.
-    assert_eq!(ran.results["totals"]["tool_calls"], 2, "{}", ran.said);
-    assert!(ran.said.contains("unknown field `id`"), "{}", ran.said);
+    // The argument `id` is none of the tool's, which is not even asked.
+    assert_eq!(ran.results["totals"]["tool_calls"], 0, "{}", ran.said);
+    assert!(ran.said.contains("InvalidArguments"), "{}", ran.said);
+    assert!(ran.said.contains("('id' was unexpected)"), "{}", ran.said);
 }
 
 #[test]

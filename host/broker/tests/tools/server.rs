@@ -1,0 +1,68 @@
+//! A server that gives one prepared answer to everything and remembers what it
+//! was asked.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+/// The requests of a server, as they came.
+pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
+
+/// Its port, and what it is asked. Each connection gets the same bytes; with
+/// `forever` the last piece again and again.
+pub(crate) async fn start(answer: Vec<u8>, forever: Option<&'static [u8]>) -> (u16, Asked) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Asked::default();
+    let heard = Arc::clone(&asked);
+    tokio::spawn(async move {
+        loop {
+            let Ok((mut stream, _)) = listener.accept().await else {
+                return;
+            };
+            let (answer, heard) = (answer.clone(), Arc::clone(&heard));
+            tokio::spawn(async move {
+                let mut request = Vec::new();
+                let mut piece = [0; 4096];
+                while !is_whole(&request) {
+                    match stream.read(&mut piece).await {
+                        Ok(0) | Err(_) => return,
+                        Ok(n) => request.extend_from_slice(&piece[..n]),
+                    }
+                }
+                let text = String::from_utf8_lossy(&request).into_owned();
+                heard.lock().unwrap().push(text);
+                if stream.write_all(&answer).await.is_err() {
+                    return;
+                }
+                while let Some(more) = forever {
+                    if stream.write_all(more).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (port, asked)
+}
+
+/// An answer with this status and JSON.
+pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")
+        .into()
+}
+
+fn is_whole(request: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(request);
+    let Some((head, body)) = text.split_once("\r\n\r\n") else {
+        return false;
+    };
+    let length = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        let is = name.eq_ignore_ascii_case("content-length");
+        is.then(|| value.trim().parse::<usize>().ok()).flatten()
+    });
+    body.len() >= length.unwrap_or(0)
+}
