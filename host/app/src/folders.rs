@@ -147,7 +147,7 @@ fn reserved(
                 false,
                 false,
             ),
-            Provider::Remote { .. } => {}
+            Provider::Remote { .. } | Provider::Select => {}
             Provider::Scripted { file } => {
                 reserve(
                     file,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use hotcell_broker::provider::capped::Spending;
+use hotcell_broker::provider::chain::ChainCounts;
 use hotcell_broker::text;
 
 use crate::results::{Results, ScoreResult, TallyResult};
@@ -85,6 +86,9 @@ fn head(text: &mut String, results: &Results, colours: bool) {
         }
         if let Some(budget) = &model.budget {
             row("budget", spent(budget));
+        }
+        if let Some(told) = model.chain.and_then(instead) {
+            row("instead", told);
         }
         if let Some(missed) = &model.missed {
             row(
@@ -299,6 +303,24 @@ pub(crate) fn right_align(table: &mut Table, from: usize) {
 
 fn section(text: &mut String, table: Table) {
     let _ = writeln!(text, "{table}");
+}
+
+/// What was answered otherwise than by asking the model, if anything was.
+fn instead(counts: ChainCounts) -> Option<String> {
+    let saved = usd(counts.saved_micros);
+    let known = format!("answered as before, {saved} saved");
+    let shortened = format!("shortened by {} tokens in all", counts.shortened_tokens);
+    let told = [
+        (counts.known, known.as_str()),
+        (counts.backup, "by another model"),
+        (counts.similar, "as a similar question"),
+        (counts.safe_default, "with `safe_default`"),
+        (counts.shortened, shortened.as_str()),
+    ];
+    let told = told.iter().filter(|(n, _)| *n > 0);
+    let told: Vec<_> = told.map(|(n, how)| format!("{n} {how}")).collect();
+    let calls = counts.calls;
+    (!told.is_empty()).then(|| format!("of {calls} calls: {}", told.join("; ")))
 }
 
 /// How a budget stands, in words.

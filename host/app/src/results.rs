@@ -11,6 +11,7 @@ use hotcell_broker::llm::Origin;
 use hotcell_broker::meter::Refusals;
 use hotcell_broker::provider::capped::{Budget, Spending};
 use hotcell_broker::provider::cassette::Misses;
+use hotcell_broker::provider::chain::{ChainCounts, ChainLog};
 use hotcell_runtime::manifest::Kind;
 use hotcell_store::Digest;
 use hotcell_workflow::engine::{Attempt, Report, Trouble};
@@ -78,6 +79,9 @@ pub(crate) struct ModelResult {
     /// What a recording was asked and does not hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) missed: Option<MissedResult>,
+    /// What answered instead of it, and what was remembered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) chain: Option<ChainCounts>,
 }
 
 #[derive(Serialize)]
@@ -236,6 +240,7 @@ fn models(facts: &Facts<'_>, reports: &[Report]) -> Vec<ModelResult> {
             faults: BTreeMap::new(),
             budget: model.budget.as_ref().map(Budget::spending),
             missed: model.misses.as_ref().and_then(missed),
+            chain: model.chain.as_ref().map(ChainLog::counts),
         };
         for effect in mine {
             result.calls += 1;

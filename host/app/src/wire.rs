@@ -1,6 +1,7 @@
 //! The composition root: checked files in, a ready engine out. The only file
 //! that names every crate.
 
+mod chain;
 mod ledger;
 mod model;
 mod tools;
@@ -18,6 +19,7 @@ use hotcell_broker::meter::Meter;
 use hotcell_broker::policy::TENANT;
 use hotcell_broker::provider::capped::{Budget, Capped};
 use hotcell_broker::provider::cassette::Misses;
+use hotcell_broker::provider::chain::ChainLog;
 use hotcell_broker::provider::faults::{FaultLog, Faulty, Injected};
 use hotcell_broker::provider::remote::install_ring;
 use hotcell_broker::recall::AttemptLog;
@@ -119,6 +121,8 @@ pub(crate) struct ModelInUse {
     pub(crate) budget: Option<Budget>,
     /// What was asked that a recording does not hold, for replays.
     pub(crate) misses: Option<Misses>,
+    /// How often something else than one model answered, where that may be.
+    pub(crate) chain: Option<ChainLog>,
 }
 
 /// What the operator chose for this run.
@@ -333,6 +337,7 @@ impl Workshop {
                 faults,
                 budget,
                 misses,
+                chain: None,
             },
         ))
     }
@@ -391,7 +396,8 @@ impl Workshop {
         let mut solvers: BTreeMap<PathBuf, Arc<Plugin>> = BTreeMap::new();
         let mut routes = BTreeMap::new();
         let mut in_use = Vec::new();
-        for (alias, model) in models {
+        let plain = models.iter().filter(|(_, model)| !chain::chooses(model));
+        for (alias, model) in plain {
             let solver = match plugin_of(model) {
                 None => None,
                 Some(source) => {
@@ -414,9 +420,10 @@ impl Workshop {
                 price: model.price,
                 timeout: model.timeout,
             };
-            routes.insert(alias.clone(), route);
+            routes.insert((*alias).clone(), route);
             in_use.push(info);
         }
+        chain::put_together(&models, &mut routes, &mut in_use);
 
         let mut tools = tools(workflow, &plugins, &cells).await?;
         tools.extend(tools::connect(checked)?);
@@ -566,8 +573,8 @@ fn home() -> Option<PathBuf> {
     std::env::var_os("HOME").map(PathBuf::from)
 }
 
-/// The aliases that some plugin of the workflow may call. Others are not even
-/// connected.
+/// The aliases that some plugin of the workflow may call, and those that answer for
+/// them. Others are not even connected.
 pub(crate) fn granted_aliases(checked: &Checked) -> BTreeSet<&String> {
     let of_workflow = |name: &String| checked.workflow.plugins.contains_key(name);
     let grants = checked
@@ -576,7 +583,11 @@ pub(crate) fn granted_aliases(checked: &Checked) -> BTreeSet<&String> {
         .plugin
         .iter()
         .filter(|(name, _)| of_workflow(name));
-    grants.flat_map(|(_, grants)| &grants.llm).collect()
+    let granted = grants.flat_map(|(_, grants)| &grants.llm).collect();
+    let mut all = chain::needed(&checked.host.models, &granted);
+    // What is granted and not there is told by whoever looks for it.
+    all.extend(granted);
+    all
 }
 
 /// Refuses a plugin of another kind than the place takes that names it.
@@ -615,7 +626,10 @@ pub(crate) fn expect_name(name: &str, own: &str, path: &Path) -> Result<(), Prob
 pub(crate) fn plugin_of(model: &Model) -> Option<&Path> {
     match &model.provider {
         Provider::Sim { plugin, .. } | Provider::Plugin { plugin } => Some(plugin),
-        Provider::Remote { .. } | Provider::Scripted { .. } | Provider::Replay { .. } => None,
+        Provider::Remote { .. }
+        | Provider::Scripted { .. }
+        | Provider::Replay { .. }
+        | Provider::Select => None,
     }
 }
 

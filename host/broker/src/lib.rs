@@ -77,6 +77,18 @@ impl Price {
             .saturating_add(part(usage.output_tokens, self.output_micros_per_mtok));
         u64::try_from(total.div_ceil(1_000_000)).unwrap_or(u64::MAX)
     }
+
+    /// What a token costs that has to be paid to both.
+    pub fn plus(self, other: Price) -> Price {
+        Price {
+            input_micros_per_mtok: self
+                .input_micros_per_mtok
+                .saturating_add(other.input_micros_per_mtok),
+            output_micros_per_mtok: self
+                .output_micros_per_mtok
+                .saturating_add(other.output_micros_per_mtok),
+        }
+    }
 }
 
 /// Where an alias leads.
@@ -242,6 +254,11 @@ impl Broker {
                 ledger: parts.ledger,
             }),
         })
+    }
+
+    /// Where this host keeps what is written in books.
+    pub(crate) fn books(&self) -> Option<&Books> {
+        self.inner.books.as_ref()
     }
 
     pub(crate) fn egress(&self) -> &Egress {

@@ -4,6 +4,7 @@
 pub mod calendar;
 pub mod capped;
 pub mod cassette;
+pub mod chain;
 mod estimate;
 pub mod faults;
 pub mod remote;

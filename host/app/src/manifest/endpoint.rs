@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use hotcell_broker::Price;
 use hotcell_broker::provider::remote::Protocol;
 
-use super::host::{ApiKey, DEFAULT_TIMEOUT, Host, Model, Provider};
+use super::host::{ApiKey, Chained, DEFAULT_TIMEOUT, Host, Model, Provider};
 use super::problem::{Problem, one_of};
 
 /// The alias that `--model` replaces.
@@ -150,6 +150,7 @@ pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Pr
         budget: None,
         rate: None,
         record: None,
+        chained: Chained::default(),
     };
     Ok(ModelChoice::Server(Box::new(model)))
 }

@@ -5,12 +5,15 @@
 //! a budget counted with zero protects nobody. Keys stay out of the file; it says
 //! where they are.
 
+mod chain;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use hotcell_broker::Price;
 use hotcell_broker::ledger::Rate;
+use hotcell_broker::provider::chain::When;
 use hotcell_broker::provider::faults::FaultModel;
 use hotcell_broker::provider::remote::Protocol;
 use serde_json::Value;
@@ -18,9 +21,10 @@ use serde_json::Value;
 use super::endpoint::Endpoint;
 use super::money::{dollars, rate};
 use super::problem::Problem;
-use super::reader::{Reader, Table};
+use super::reader::{Named, Reader, Table};
 use super::tools::{self, ToolServer};
 use super::tree::{Kind, Node};
+pub(crate) use chain::Chained;
 
 /// What the operator offers.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,15 @@ pub(crate) struct Model {
     pub(crate) rate: Option<Rate>,
     /// Where its calls are recorded, if they are.
     pub(crate) record: Option<PathBuf>,
+    /// Who else may answer for it, and what it remembers.
+    pub(crate) chained: Chained,
+}
+
+impl Model {
+    /// Who else may be asked for it, and when.
+    pub(crate) fn links(&self) -> impl Iterator<Item = &(Named, When)> {
+        self.chained.links.iter()
+    }
 }
 
 /// Who answers.
@@ -86,6 +99,8 @@ pub(crate) enum Provider {
         /// The recording.
         file: PathBuf,
     },
+    /// One of other models.
+    Select,
 }
 
 /// Where a key is.
@@ -118,9 +133,10 @@ enum Word {
     Remote(Protocol),
     Scripted,
     Replay,
+    Select,
 }
 
-const PROVIDERS: [(&str, Word); 9] = [
+const PROVIDERS: [(&str, Word); 10] = [
     ("sim", Word::Sim),
     ("plugin", Word::Plugin),
     ("openai", Word::Remote(Protocol::OpenAi)),
@@ -130,6 +146,7 @@ const PROVIDERS: [(&str, Word); 9] = [
     ("ollama", Word::Remote(Protocol::Ollama)),
     ("scripted", Word::Scripted),
     ("replay", Word::Replay),
+    ("select", Word::Select),
 ];
 
 /// Reads a host file. It is complete unless the reader has noted a problem.
@@ -150,6 +167,17 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
             host.models.insert(named.name, model);
         }
     }
+    let links = host.models.iter();
+    let links = links.flat_map(|(alias, model)| {
+        let named = model.links().map(|(named, _)| named);
+        named.map(move |named| (alias.as_str(), named))
+    });
+    let all: Vec<&str> = host.models.keys().map(String::as_str).collect();
+    let is_select = |alias: &str| {
+        let model = host.models.get(alias)?;
+        Some(matches!(model.provider, Provider::Select))
+    };
+    chain::check(reader, links, is_select, &all);
     host
 }
 
@@ -169,6 +197,11 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         "budget_usd",
         "rate",
         "record",
+        "fallback",
+        "safe_default",
+        "remember",
+        "fit_tokens",
+        "tiers",
     ];
     let Some(word) = node.get("provider") else {
         let table = reader.table(node, "a model", &all)?;
@@ -180,12 +213,16 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         return None;
     };
     let word = reader.choice(word, "provider", &PROVIDERS)?;
+    if matches!(word, Word::Select) {
+        return select(reader, node);
+    }
     let (what, own): (&str, &[&str]) = match word {
         Word::Sim => ("a `sim` model", &["plugin", "seed", "faults"]),
         Word::Plugin => ("a `plugin` model", &["plugin"]),
         Word::Remote(protocol) => (server(protocol), &["base_url", "model", "api_key"]),
         Word::Scripted => ("a `scripted` model", &["file"]),
         Word::Replay => ("a `replay` model", &["file"]),
+        Word::Select => ("a `select` model", &[]),
     };
     let keys: Vec<&str> = [
         "provider",
@@ -197,6 +234,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
     ]
     .iter()
     .chain(own)
+    .chain(&chain::KEYS)
     .copied()
     .collect();
     let table = reader.table(node, what, &keys)?;
@@ -214,6 +252,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
             file.and_then(|node| reader.file(node, "file"))
                 .map(|file| Provider::Replay { file })
         }
+        Word::Select => None,
     };
     let price = reader
         .require(&table, "price", PRICE)
@@ -243,6 +282,31 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         budget: budget?,
         rate: rate?,
         record: record?,
+        chained: chain::read(reader, &table)?,
+    })
+}
+
+/// A model that only chooses among others: it has no price and no time of its own.
+fn select(reader: &mut Reader, node: &Node) -> Option<Model> {
+    let keys: Vec<&str> = ["provider", "tiers"]
+        .iter()
+        .chain(&chain::KEYS)
+        .copied()
+        .collect();
+    let table = reader.table(node, "a `select` model", &keys)?;
+    let tiers = reader.require(&table, "tiers", "name the models that it chooses from")?;
+    let tiers = chain::tiers(reader, tiers)?;
+    let mut chained = chain::read(reader, &table)?;
+    chained.links.splice(..0, tiers);
+    chained.habits.tiers = true;
+    Some(Model {
+        provider: Provider::Select,
+        price: Price::default(),
+        timeout: DEFAULT_TIMEOUT,
+        budget: None,
+        rate: None,
+        record: None,
+        chained,
     })
 }
 

@@ -24,7 +24,7 @@ pub(super) type Connected = (Arc<dyn LlmProvider>, String);
 pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, Problem> {
     let wrong = |why: String, help| unusable(alias, &why, help);
     Ok(Some(match &model.provider {
-        Provider::Sim { .. } | Provider::Plugin { .. } => return Ok(None),
+        Provider::Sim { .. } | Provider::Plugin { .. } | Provider::Select => return Ok(None),
         Provider::Remote {
             protocol,
             endpoint,

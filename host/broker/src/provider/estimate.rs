@@ -8,6 +8,15 @@ use crate::llm::{Message, Part, Request, ResponseFormat, Usage};
 
 /// The estimate for one call.
 pub(super) fn usage(request: &Request, answer: &Message) -> Usage {
+    Usage {
+        input_tokens: prompt(request),
+        output_tokens: message(answer).div_ceil(4),
+        ..Usage::default()
+    }
+}
+
+/// The estimate for what is sent.
+pub(super) fn prompt(request: &Request) -> u64 {
     let tools = request.tools.iter().map(|tool| {
         characters(&tool.name) + characters(&tool.description) + characters(&tool.input_schema)
     });
@@ -17,11 +26,7 @@ pub(super) fn usage(request: &Request, answer: &Message) -> Usage {
     };
     let messages = request.messages.iter().map(message);
     let sent = messages.chain(tools).sum::<u64>() + schema;
-    Usage {
-        input_tokens: sent.div_ceil(4),
-        output_tokens: message(answer).div_ceil(4),
-        ..Usage::default()
-    }
+    sent.div_ceil(4)
 }
 
 fn message(message: &Message) -> u64 {
