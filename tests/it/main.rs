@@ -13,6 +13,7 @@
 
 mod advise;
 mod agentarch;
+mod audit;
 mod bad_files;
 mod bad_plugins;
 mod bench;

@@ -5,8 +5,8 @@ use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
-    advise, bench, build, cancel, check, data, eval, fork, inspect, replay, resume, run, runs,
-    screen, show, worker,
+    advise, audit, bench, build, cancel, check, data, eval, fork, inspect, replay, resume, run,
+    runs, screen, show, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -36,6 +36,8 @@ enum Command {
     Fork(fork::ForkArgs),
     /// End a run without doing it
     Cancel(cancel::CancelArgs),
+    /// Say who did what with which secret and what it cost, and whether that is what was written
+    Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
     /// Build plugins from source to components
@@ -67,6 +69,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Replay(args) => replay::replay(&args, output),
         Command::Fork(args) => fork::fork(&args, output),
         Command::Cancel(args) => cancel::cancel(&args, output),
+        Command::Audit(args) => audit::audit(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),

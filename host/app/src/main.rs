@@ -2,6 +2,7 @@
 
 mod advise;
 mod agentarch;
+mod audit;
 mod bench;
 mod build;
 mod cancel;
@@ -18,6 +19,7 @@ mod inspect;
 mod kept;
 mod manifest;
 mod moment;
+mod operator;
 mod replay;
 mod report;
 mod results;

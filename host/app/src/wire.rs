@@ -1,6 +1,7 @@
 //! The composition root: checked files in, a ready engine out. The only file
 //! that names every crate.
 
+pub(crate) mod audit;
 mod chain;
 mod ledger;
 mod model;
@@ -434,7 +435,10 @@ impl Workshop {
         let books = books.map_err(Problem::failed)?;
         let under = Under::of(&policy);
         let ledger = ledger::ledger(checked, &books)?;
+        let about = (&*workflow.plan.name, &*policy.digest);
+        let trail = state.map(|dir| audit::trail(dir, &books, about, &pins, &in_use));
         let parts = Parts {
+            audit: trail.transpose()?,
             policy,
             models: routes,
             tools,

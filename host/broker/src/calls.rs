@@ -11,7 +11,7 @@ use crate::llm::{self, LlmError, Origin, Request, Response, Took};
 use crate::meter::whole_micros;
 use crate::perform::{Terms, ask};
 use crate::provider::capped;
-use crate::recall::{Question, Spent};
+use crate::recall::{Question, Reply, Spent};
 use crate::tool::registry::Tool;
 use crate::tool::{ToolCall, ToolError, ToolOutput};
 use crate::{BATCH, Broker, Caller, Capability, Route, store};
@@ -80,10 +80,11 @@ impl Broker {
         let wanted = Wanted {
             capability: Capability::Llm,
             resource: &request.model,
+            question: Question::Llm(&request),
             sequence,
             most,
         };
-        let admitted = match self.admit(caller, wanted).await {
+        let mut admitted = match self.admit(caller, wanted).await {
             Ok(admitted) => admitted,
             Err(NotMade::Halted) => return Err(LlmError::Cancelled),
             Err(NotMade::Barred(barred)) => return slip.barred(Err(barred.into())),
@@ -150,13 +151,6 @@ impl Broker {
             effect.simulated_time = simulated.is_some();
             effect.took = simulated.unwrap_or(effect.took);
         });
-        match unclear {
-            true => admitted.charge(outcome).await,
-            false => {
-                let cost = Worth::of(usage, cost_micros);
-                admitted.settle(outcome, cost).await;
-            }
-        }
         let spent = Spent {
             usage,
             usage_estimated,
@@ -169,6 +163,14 @@ impl Broker {
             cost_micros,
             degraded,
         });
+        admitted.answered(|| result.answer(), took);
+        match unclear {
+            true => admitted.charge(outcome).await,
+            false => {
+                let cost = Worth::of(usage, cost_micros);
+                admitted.settle(outcome, cost).await;
+            }
+        }
         let result = slip.answered(Some(origin), spent, result).await;
         crash::point(Point::BeforeAck);
         result

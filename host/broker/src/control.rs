@@ -7,20 +7,25 @@
 //! nobody knows what it cost.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::audit::Noted;
 pub(crate) use crate::ledger::Worth;
 use crate::ledger::{self, Hold, Payer};
 use crate::llm::{LlmError, Usage};
 use crate::meter::Refusal;
+use crate::recall::{Answer, Question};
 use crate::secrets::carries;
 use crate::tool::ToolError;
 use crate::{Broker, Caller, Capability};
 
 /// An effect that is about to happen.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) capability: Capability,
     pub(crate) resource: &'a str,
+    /// What is asked.
+    pub(crate) question: Question<'a>,
     /// Its number in the attempt.
     pub(crate) sequence: u32,
     /// The most it can cost.
@@ -70,6 +75,8 @@ impl From<Barred> for NotMade {
 #[must_use = "dropped without being settled, it stays charged"]
 pub(crate) struct Admitted {
     hold: Option<Hold>,
+    /// It is written down that it happens.
+    noted: Option<Noted>,
 }
 
 impl Broker {
@@ -79,8 +86,27 @@ impl Broker {
         caller: &Caller,
         wanted: Wanted<'_>,
     ) -> Result<Admitted, NotMade> {
+        let mut admitted = Admitted {
+            hold: self.reserve(caller, wanted).await?,
+            noted: None,
+        };
+        let Some(trail) = &self.inner.audit else {
+            return Ok(admitted);
+        };
+        match trail.allowed(caller, &wanted).await {
+            Ok(noted) => admitted.noted = Some(noted),
+            Err(why) => {
+                admitted.forgo().await;
+                return Err(Barred::Unwritten(why.to_string()).into());
+            }
+        }
+        Ok(admitted)
+    }
+
+    /// Sets aside what a call could cost, where there is a cap.
+    async fn reserve(&self, caller: &Caller, wanted: Wanted<'_>) -> Result<Option<Hold>, NotMade> {
         let Some(ledger) = &self.inner.ledger else {
-            return Ok(Admitted { hold: None });
+            return Ok(None);
         };
         let payer = caller.payer(wanted.capability, wanted.resource);
         let reserved = tokio::select! {
@@ -91,9 +117,35 @@ impl Broker {
             }
         };
         match reserved {
-            Ok(hold) => Ok(Admitted { hold: Some(hold) }),
-            Err(why) => Err(barred(caller, wanted, why).into()),
+            Ok(hold) => Ok(Some(hold)),
+            Err(why) => Err(self.barred(caller, wanted, why).into()),
         }
+    }
+
+    /// Notes why a call is not made, where the run's report finds it.
+    fn barred(&self, caller: &Caller, wanted: Wanted<'_>, why: ledger::Barred) -> Barred {
+        let (reason, allow_with, barred) = match why {
+            ledger::Barred::Books(error) => return Barred::Unwritten(error.to_string()),
+            ledger::Barred::Budget(empty) => (
+                format!("what {} may spend is spent: {}", empty.whose, empty.line),
+                Some(empty.raise),
+                Barred::Budget,
+            ),
+            ledger::Barred::Rate(busy) => (
+                format!("too many calls: {}", busy.line),
+                None,
+                Barred::Rate(busy.after_ms),
+            ),
+        };
+        let refusal = Refusal {
+            plugin: caller.plugin.clone(),
+            capability: wanted.capability,
+            resource: wanted.resource.to_owned(),
+            reason,
+            allow_with,
+        };
+        self.refuse(caller, refusal);
+        barred
     }
 
     /// Whether a call must have a bound, because it is paid from something that has.
@@ -126,38 +178,22 @@ impl Caller {
     }
 }
 
-/// Notes why a call is not made, where the run's report finds it.
-fn barred(caller: &Caller, wanted: Wanted<'_>, why: ledger::Barred) -> Barred {
-    let (reason, allow_with, barred) = match why {
-        ledger::Barred::Books(error) => return Barred::Unwritten(error.to_string()),
-        ledger::Barred::Budget(empty) => (
-            format!("what {} may spend is spent: {}", empty.whose, empty.line),
-            Some(empty.raise),
-            Barred::Budget,
-        ),
-        ledger::Barred::Rate(busy) => (
-            format!("too many calls: {}", busy.line),
-            None,
-            Barred::Rate(busy.after_ms),
-        ),
-    };
-    caller.meter.refusal(Refusal {
-        plugin: caller.plugin.clone(),
-        capability: wanted.capability,
-        resource: wanted.resource.to_owned(),
-        reason,
-        allow_with,
-    });
-    barred
-}
-
 impl Admitted {
+    /// What was answered, and how long it took. Before the call is settled.
+    pub(crate) fn answered(&mut self, answer: impl FnOnce() -> Answer, took: Duration) {
+        if let Some(noted) = &mut self.noted {
+            noted.answered(&answer(), took);
+        }
+    }
+
     /// The call has ended: `outcome` is `ok` or the error's code, `cost` what it
     /// came to. The rest of what was set aside is free again.
     ///
     /// Books that fail leave what was set aside as it is: that bars as much.
     pub(crate) async fn settle(self, outcome: &'static str, cost: Worth) {
-        let _ = outcome;
+        if let Some(noted) = self.noted {
+            noted.end(outcome, cost);
+        }
         if let Some(hold) = self.hold {
             hold.settle(cost).await.unwrap_or_default();
         }
@@ -171,7 +207,7 @@ impl Admitted {
 
     /// The call was not made after all.
     pub(crate) async fn forgo(self) {
-        self.settle("cancelled", Worth::default()).await;
+        self.settle("not-made", Worth::default()).await;
     }
 }
 

@@ -7,6 +7,7 @@
 //! the words mean is the agents' business.
 
 pub mod approval;
+pub mod audit;
 pub mod bulkhead;
 mod calls;
 mod control;
@@ -19,6 +20,7 @@ pub mod llm;
 pub mod memory;
 pub mod meter;
 mod perform;
+pub mod pii;
 pub mod policy;
 pub mod provider;
 pub mod recall;
@@ -201,6 +203,7 @@ struct Inner {
     agents: BTreeMap<String, Arc<dyn AgentProvider>>,
     books: Option<Books>,
     ledger: Option<Ledger>,
+    audit: Option<audit::Trail>,
 }
 
 /// What a broker is made of. By default it has nothing, and grants nothing.
@@ -222,6 +225,8 @@ pub struct Parts {
     pub books: Option<Books>,
     /// What may be spent, and how often. Without one there is no cap.
     pub ledger: Option<Ledger>,
+    /// Where what is done is written down. Without it nothing is.
+    pub audit: Option<audit::Trail>,
 }
 
 impl Broker {
@@ -252,6 +257,7 @@ impl Broker {
                 agents: parts.agents.into_iter().map(by_name).collect(),
                 books: parts.books,
                 ledger: parts.ledger,
+                audit: parts.audit,
             }),
         })
     }
@@ -358,7 +364,7 @@ impl Broker {
             capability: Capability::Files,
             resource: at,
         };
-        caller.meter.refusal(Refusal::of_file(access, why));
+        self.refuse(caller, Refusal::of_file(access, why));
     }
 
     /// Records a refusal that was given before, as if it were given now.
@@ -384,7 +390,21 @@ impl Broker {
             resource,
         };
         policy::decide(&self.inner.policy, access)
-            .inspect_err(|denial| caller.meter.refusal(Refusal::new(access, denial)))
+            .inspect_err(|denial| self.refuse(caller, Refusal::new(access, denial)))
+    }
+
+    /// Counts a refusal, and writes it down: the first, the second, the fourth and so
+    /// on, so that a guest that asks without end fills no disk.
+    pub(crate) fn refuse(&self, caller: &Caller, refusal: Refusal) {
+        let count = caller.meter.refusal(refusal.clone());
+        if let Some(trail) = self
+            .inner
+            .audit
+            .as_ref()
+            .filter(|_| count.is_power_of_two())
+        {
+            trail.refused(caller, &refusal, count);
+        }
     }
 }
 

@@ -194,8 +194,9 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// Counts a refusal that was given so many times.
-    pub fn add(&mut self, refusal: Refusal, count: u64) {
+    /// Counts a refusal that was given so many times. Gives back how often it, or
+    /// what it is counted under, was given so far.
+    pub fn add(&mut self, refusal: Refusal, count: u64) -> u64 {
         let full = self.by.len() >= REFUSALS && Guard::RefusalBound.on();
         let refusal = match full && !self.by.contains_key(&refusal) {
             true => refusal.other(),
@@ -203,6 +204,7 @@ impl Refusals {
         };
         let so_far = self.by.entry(refusal).or_default();
         *so_far = so_far.saturating_add(count);
+        *so_far
     }
 
     /// Each with how often it was given, by plugin.
@@ -344,8 +346,8 @@ impl Meter {
         self.lock().effects.push(effect);
     }
 
-    pub(crate) fn refusal(&self, refusal: Refusal) {
-        self.lock().refusals.add(refusal, 1);
+    pub(crate) fn refusal(&self, refusal: Refusal) -> u64 {
+        self.lock().refusals.add(refusal, 1)
     }
 
     /// Everything so far.

@@ -78,10 +78,11 @@ impl Broker {
         let wanted = Wanted {
             capability,
             resource,
+            question,
             sequence,
             most,
         };
-        let admitted = match self.admit(caller, wanted).await {
+        let mut admitted = match self.admit(caller, wanted).await {
             Ok(admitted) => admitted,
             Err(NotMade::Halted) => return Reply::halted(),
             Err(NotMade::Barred(barred)) => return slip.barred(Err(barred.into())),
@@ -105,6 +106,7 @@ impl Broker {
         };
         let outcome = result.answer().outcome();
         let took = open.end(outcome, |_| {});
+        admitted.answered(|| result.answer(), took);
         admitted.settle(outcome, Worth::default()).await;
         let spent = Spent {
             took_micros: whole_micros(took),

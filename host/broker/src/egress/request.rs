@@ -126,13 +126,14 @@ impl Broker {
         let (head, body) = request.into_parts();
         let method = head.method.as_str();
         let refuse = |resource: &str, reason: String, allow_with| {
-            caller.meter.refusal(Refusal {
+            let refusal = Refusal {
                 plugin: caller.plugin.clone(),
                 capability: Capability::Http,
                 resource: text::line(resource, RESOURCE),
                 reason: text::line(&reason, RESOURCE),
                 allow_with,
-            });
+            };
+            self.refuse(caller, refusal);
         };
         let written = head.uri.to_string();
         let url = Url::parse(&written).map_err(|_| BadOrigin::Url);
@@ -150,7 +151,7 @@ impl Broker {
                     capability: Capability::Http,
                     resource: &resource,
                 };
-                caller.meter.refusal(Refusal::new(access, &denial));
+                self.refuse(caller, Refusal::new(access, &denial));
                 HttpError::Denied(denial)
             })?;
         let what = format_args!("http {method} {origin}");

@@ -63,6 +63,21 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// All of it, as one text.
+    pub(crate) fn json(self) -> String {
+        // Plain data; none fails to be JSON.
+        let json = match self {
+            Question::Llm(request) => serde_json::to_string(request),
+            Question::Embed(ask) => serde_json::to_string(ask),
+            Question::Tools(call) => serde_json::to_string(call),
+            Question::Http(departure) => serde_json::to_string(departure),
+            Question::Memory(ask) => serde_json::to_string(ask),
+            Question::Delegate(ask) => serde_json::to_string(ask),
+            Question::Approval(ask) => serde_json::to_string(ask),
+        };
+        json.unwrap_or_default()
+    }
+
     /// In words, for people: through the text gate and short.
     pub(super) fn told(self) -> String {
         match self {

@@ -48,6 +48,8 @@ pub(super) fn open(dir: &Path) -> Result<Connection, BooksError> {
     connection.busy_timeout(BUSY)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    // A key that is destroyed is not left in the file.
+    connection.pragma_update(None, "secure_delete", "ON")?;
     make(&connection)?;
     Ok(connection)
 }
