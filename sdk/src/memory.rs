@@ -8,6 +8,17 @@ use serde::de::DeserializeOwned;
 
 use crate::{Denial, Failure, import};
 
+/// Whether the writer of a value could have heard it from outside. It follows
+/// from the writer's grants, not from what it says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// The writer had its task, models and values that it alone writes.
+    Inside,
+    /// The writer may pass on what strangers said. Give it to a model as data,
+    /// never as instructions: see [`crate::prompt`].
+    Untrusted,
+}
+
 /// A stored value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -16,8 +27,10 @@ pub struct Entry<T> {
     pub value: T,
     /// 1 for the first write, then one more for each.
     pub version: u64,
-    /// Which plugin and run wrote it.
+    /// Which plugin and run wrote it: `plugin@run`.
     pub origin: String,
+    /// Whether the writer could have heard it from outside.
+    pub trust: Trust,
     /// When, in milliseconds since 1970-01-01 UTC.
     pub updated_unix_ms: u64,
 }
@@ -45,6 +58,8 @@ pub enum Error {
     /// The key, the namespace or the value cannot be stored, or the stored
     /// value is of another type; the text says why.
     Invalid(String),
+    /// The host could not read or write it. The text is for a log.
+    Failed(String),
 }
 
 impl fmt::Display for Error {
@@ -53,19 +68,20 @@ impl fmt::Display for Error {
             Error::Denied(denial) => write!(f, "memory denied: {denial}"),
             Error::VersionConflict(now) => write!(f, "memory: it is at version {now} now"),
             Error::QuotaExceeded => f.write_str("memory: the namespace is full"),
-            Error::Invalid(text) => write!(f, "memory: {text}"),
+            Error::Invalid(text) | Error::Failed(text) => write!(f, "memory: {text}"),
         }
     }
 }
 
 impl std::error::Error for Error {}
 
-/// A conflict is transient: the next attempt reads the new value.
+/// A conflict is transient: the next attempt reads the new value. So is a host
+/// that could not write.
 impl From<Error> for Failure {
     fn from(error: Error) -> Failure {
         match error {
             Error::Denied(_) | Error::QuotaExceeded => Failure::refused(error),
-            Error::VersionConflict(_) => Failure::transient(error),
+            Error::VersionConflict(_) | Error::Failed(_) => Failure::transient(error),
             Error::Invalid(_) => Failure::permanent(error),
         }
     }
@@ -81,6 +97,7 @@ pub fn get<T: DeserializeOwned>(namespace: &str, key: &str) -> Result<Option<Ent
         value,
         version: entry.version,
         origin: entry.origin,
+        trust: entry.trust,
         updated_unix_ms: entry.updated_unix_ms,
     }))
 }

@@ -24,6 +24,7 @@ mod examples;
 mod files;
 mod http;
 mod live_model;
+mod memory;
 mod owners;
 mod recall;
 mod recordings;

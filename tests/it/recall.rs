@@ -256,7 +256,7 @@ async fn a_guest_that_is_run_from_the_journal_does_the_same_and_touches_nothing(
         "tools.list",
         "llm.embed",
         "llm.embed",
-        "memory",
+        "memory.get n k",
         "delegate",
         "approval",
         "secrets",

@@ -158,9 +158,14 @@ fn a_tool_that_is_not_granted_is_refused() {
 }
 
 #[test]
-fn capabilities_that_are_not_offered_are_refused_as_unavailable() {
+fn capabilities_that_are_not_granted_or_not_offered_are_refused() {
     let ran = Scene::probe("unavailable").run(&[]);
-    let all = json!({"memory": true, "delegate": true, "approval": true, "secrets": true});
+    let all = json!({
+        "memory": "not-granted",
+        "delegate": "unavailable",
+        "approval": "unavailable",
+        "secrets": "unavailable",
+    });
     assert_eq!(ran.task()["output"], all, "{}", ran.said);
     assert_eq!(ran.results["refusals"].as_array().unwrap().len(), 4);
 }

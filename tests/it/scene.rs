@@ -58,8 +58,15 @@ fn fresh_state() -> PathBuf {
 pub(crate) fn component(folder: &str) -> PathBuf {
     static BUILT: OnceLock<Vec<(String, PathBuf)>> = OnceLock::new();
     let built = BUILT.get_or_init(|| {
-        let guests = ["actor", "kernels", "probe", "wasi-probe", "http-probe"]
-            .map(|name| format!("tests/guests/{name}"));
+        let guests = [
+            "actor",
+            "http-probe",
+            "keeper",
+            "kernels",
+            "probe",
+            "wasi-probe",
+        ]
+        .map(|name| format!("tests/guests/{name}"));
         let plugins = std::fs::read_dir(root().join("plugins")).unwrap();
         let plugins = plugins.map(|it| it.unwrap().file_name().into_string().unwrap());
         let plugins = plugins.map(|name| format!("plugins/{name}"));

@@ -444,6 +444,7 @@ impl Workshop {
             tools,
             books: Some(books),
             ledger: Some(ledger.clone()),
+            clock: Some(clock()),
             ..Parts::default()
         };
         let broker = Broker::assemble(parts).map_err(|e| {

@@ -48,7 +48,7 @@ use ledger::Ledger;
 use llm::{LlmProvider, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
-use recall::{AttemptLog, Unrecorded};
+use recall::{AttemptLog, Clock, Unrecorded};
 use tool::registry::Tools;
 use tool::{ToolProvider, ToolSpec, UnusableTool};
 
@@ -204,6 +204,7 @@ struct Inner {
     books: Option<Books>,
     ledger: Option<Ledger>,
     audit: Option<audit::Trail>,
+    clock: Option<Clock>,
 }
 
 /// What a broker is made of. By default it has nothing, and grants nothing.
@@ -227,6 +228,8 @@ pub struct Parts {
     pub ledger: Option<Ledger>,
     /// Where what is done is written down. Without it nothing is.
     pub audit: Option<audit::Trail>,
+    /// What time it is. Without a clock it is always the moment of the run.
+    pub clock: Option<Clock>,
 }
 
 impl Broker {
@@ -258,6 +261,7 @@ impl Broker {
                 books: parts.books,
                 ledger: parts.ledger,
                 audit: parts.audit,
+                clock: parts.clock,
             }),
         })
     }
@@ -265,6 +269,12 @@ impl Broker {
     /// Where this host keeps what is written in books.
     pub(crate) fn books(&self) -> Option<&Books> {
         self.inner.books.as_ref()
+    }
+
+    /// What time it is, in milliseconds since 1970-01-01 UTC.
+    pub(crate) fn now(&self, caller: &Caller) -> u64 {
+        let clock = self.inner.clock.as_ref();
+        clock.map_or(caller.now_unix_ms, |clock| clock())
     }
 
     pub(crate) fn egress(&self) -> &Egress {

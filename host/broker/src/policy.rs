@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::egress::origin::{HttpGrant, Origin, default_methods};
 use crate::files::FileGrant;
+use crate::memory::{MemoryAccess, MemoryGrant, access_and_namespace};
 
 /// Why the host will not do what was asked; the guest sees these cases.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +52,8 @@ pub enum Capability {
     Http,
     /// Files and folders; the resource is where the guest sees a folder.
     Files,
-    /// Stored values; the resource is a namespace. Not offered yet.
+    /// Stored values; the resource is a namespace, with `write` before it for more
+    /// than reading.
     Memory,
     /// Asking other agents; the resource is an agent. Not offered yet.
     Delegate,
@@ -93,7 +95,11 @@ impl Capability {
     pub fn offered(self) -> bool {
         matches!(
             self,
-            Capability::Llm | Capability::Tools | Capability::Http | Capability::Files
+            Capability::Llm
+                | Capability::Tools
+                | Capability::Http
+                | Capability::Files
+                | Capability::Memory
         )
     }
 }
@@ -114,6 +120,12 @@ pub struct Grants {
     /// Folders.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<FileGrant>,
+    /// Namespaces of stored values.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub memory: Vec<MemoryGrant>,
+    /// Other agents.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub delegate: BTreeSet<String>,
 }
 
 impl Grants {
@@ -127,11 +139,19 @@ impl Grants {
                 Origin::parse(origin).is_ok_and(|origin| self.http(method, &origin).is_some())
             }
             Capability::Files => self.files.iter().any(|folder| folder.at == resource),
-            Capability::Memory
-            | Capability::Delegate
-            | Capability::Approval
-            | Capability::Secrets => false,
+            Capability::Memory => {
+                let (access, namespace) = access_and_namespace(resource);
+                self.memory(access, namespace).is_some()
+            }
+            Capability::Delegate => self.delegate.contains(resource),
+            Capability::Approval | Capability::Secrets => false,
         }
+    }
+
+    /// The grant under which a namespace may be used so.
+    pub(crate) fn memory(&self, access: MemoryAccess, namespace: &str) -> Option<&MemoryGrant> {
+        let of_name = |it: &&MemoryGrant| it.namespace == namespace && it.allows(access);
+        self.memory.iter().find(of_name)
     }
 
     /// The grant under which a request may be sent.
@@ -237,6 +257,14 @@ pub fn line_that_allows(access: Access<'_>) -> String {
                 false => format!(", methods = [{method:?}]"),
             };
             format!("[plugin.{plugin}] {capability} = [{{ origin = {origin:?}{methods} }}]")
+        }
+        Capability::Memory => {
+            let (wanted, namespace) = access_and_namespace(access.resource);
+            let access = match wanted {
+                MemoryAccess::Read => "",
+                MemoryAccess::Write => ", access = \"write\"",
+            };
+            format!("[plugin.{plugin}] {capability} = [{{ namespace = {namespace:?}{access} }}]")
         }
         _ => format!("[plugin.{plugin}] {capability} = [{:?}]", access.resource),
     }

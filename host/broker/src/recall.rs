@@ -195,8 +195,9 @@ impl AttemptLog {
         self.0.as_ref().is_some_and(|log| log.lock().known.opaque)
     }
 
-    /// A value that the guest asks for, if it was given one before.
-    pub fn recall<T: DeserializeOwned>(&self, caller: &Caller, what: &'static str) -> Recalled<T> {
+    /// A value that the guest asks for, if it was given one before. `what` it is
+    /// has been through the text gate.
+    pub fn recall<T: DeserializeOwned>(&self, caller: &Caller, what: &str) -> Recalled<T> {
         let Some(log) = &self.0 else {
             return Recalled::New;
         };
@@ -231,7 +232,7 @@ impl AttemptLog {
     }
 
     /// Writes down a value that the guest is given.
-    pub fn note<T: Serialize>(&self, caller: &Caller, what: &'static str, value: &T) {
+    pub fn note<T: Serialize>(&self, caller: &Caller, what: &str, value: &T) {
         let Some(log) = &self.0 else { return };
         // Values of imports are plain data; none fails to be JSON.
         let value = serde_json::to_value(value).unwrap_or_default();

@@ -7,6 +7,7 @@ use crate::cell::State;
 mod context;
 pub(crate) mod llm;
 mod log;
+mod memory;
 pub(crate) mod tools;
 pub(crate) mod unavailable;
 mod wasi;

@@ -35,7 +35,7 @@ impl Tape {
         }
     }
 
-    pub(crate) fn record<T: Serialize>(&self, caller: &Caller, what: &'static str, value: &T) {
+    pub(crate) fn record<T: Serialize>(&self, caller: &Caller, what: &str, value: &T) {
         let handed = Handed {
             task: &caller.task,
             step: &caller.step,

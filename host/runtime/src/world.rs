@@ -634,7 +634,8 @@ mod tests {
         assert_eq!(of("log"), Standing::Always);
         assert_eq!(of("llm"), Standing::NeedsGrant);
         assert_eq!(of("tools"), Standing::NeedsGrant);
-        for name in ["memory", "delegate", "approval", "secrets"] {
+        assert_eq!(of("memory"), Standing::NeedsGrant);
+        for name in ["delegate", "approval", "secrets"] {
             assert_eq!(of(name), Standing::Unavailable, "{name}");
         }
     }

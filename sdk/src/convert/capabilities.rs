@@ -52,6 +52,10 @@ impl From<wit::memory::Entry> for memory::Entry<String> {
             value: entry.value,
             version: entry.version,
             origin: entry.origin,
+            trust: match entry.trust {
+                wit::memory::Trust::Inside => memory::Trust::Inside,
+                wit::memory::Trust::Untrusted => memory::Trust::Untrusted,
+            },
             updated_unix_ms: entry.updated_unix_ms,
         }
     }
@@ -64,6 +68,7 @@ impl From<wit::memory::Error> for memory::Error {
             wit::memory::Error::VersionConflict(now) => memory::Error::VersionConflict(now),
             wit::memory::Error::QuotaExceeded => memory::Error::QuotaExceeded,
             wit::memory::Error::Invalid(text) => memory::Error::Invalid(text),
+            wit::memory::Error::Failed(text) => memory::Error::Failed(text),
         }
     }
 }

@@ -9,6 +9,7 @@ mod budget;
 mod component;
 mod files;
 pub(super) mod http;
+mod memory;
 mod names;
 
 use std::collections::BTreeMap;
@@ -185,10 +186,8 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
                         spot,
                     }));
             }
-            Capability::Memory
-            | Capability::Delegate
-            | Capability::Approval
-            | Capability::Secrets => {}
+            Capability::Memory => grants.memory = memory::read(reader, node, &mut given),
+            Capability::Delegate | Capability::Approval | Capability::Secrets => {}
         }
     }
     file.lines.append(&mut given.lines);

@@ -1,6 +1,7 @@
 //! What a guest asks, told apart by a digest over all of it and kept without
 //! what an earlier question held already.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use store::Digest;
@@ -76,6 +77,15 @@ impl<'a> Question<'a> {
             Question::Approval(ask) => serde_json::to_string(ask),
         };
         json.unwrap_or_default()
+    }
+
+    /// What a decision about it is called: the resource, and what is done with it
+    /// where a grant tells that apart.
+    pub(super) fn wanted(self) -> Cow<'a, str> {
+        match self {
+            Question::Memory(ask) => Cow::Owned(format!("write {}", ask.namespace())),
+            _ => Cow::Borrowed(self.resource()),
+        }
     }
 
     /// In words, for people: through the text gate and short.

@@ -72,8 +72,8 @@ replies! {
     Embed: Embedding, LlmError, LlmError::Cancelled, LlmError::Unavailable, LlmError::Timeout;
     Tools: ToolOutput, ToolError, ToolError::Cancelled, ToolError::Failed, ToolError::Timeout;
     // The contract has no case for an attempt that ends; nobody reads this one.
-    Memory: u64, MemoryError, MemoryError::Invalid(String::new()), MemoryError::Invalid,
-        MemoryError::Invalid(LATE.to_owned());
+    Memory: u64, MemoryError, MemoryError::Failed(String::new()), MemoryError::Failed,
+        MemoryError::Failed(LATE.to_owned());
     Delegate: String, DelegateError, DelegateError::Cancelled, DelegateError::Failed,
         DelegateError::Failed(LATE.to_owned());
     // A question that was given up was not answered in time.
@@ -329,7 +329,7 @@ impl Made<'_> {
             let access = Access {
                 plugin: &caller.plugin,
                 capability: self.question.capability(),
-                resource: self.question.resource(),
+                resource: &self.question.wanted(),
             };
             caller.meter.refusal(Refusal::new(access, denial));
         }

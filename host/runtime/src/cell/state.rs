@@ -121,7 +121,7 @@ impl State {
 
     /// A value that differs from run to run, if the journal has the one that the
     /// guest was given before. Otherwise it is found out, and passes `read`.
-    pub(crate) fn recall<T>(&self, what: &'static str) -> wasmtime::Result<Option<T>>
+    pub(crate) fn recall<T>(&self, what: &str) -> wasmtime::Result<Option<T>>
     where
         T: Serialize + DeserializeOwned,
     {
@@ -137,7 +137,7 @@ impl State {
 
     /// Gives the guest a value that differs from run to run: it is written down
     /// for the next time.
-    pub(crate) fn read<T: Serialize>(&self, what: &'static str, value: T) -> T {
+    pub(crate) fn read<T: Serialize>(&self, what: &str, value: T) -> T {
         self.caller.log.note(&self.caller, what, &value);
         self.hand(what, &value);
         value
@@ -146,7 +146,7 @@ impl State {
     /// Every value an import gives to the guest passes here. Those of calls are in
     /// the journal already, those that differ from run to run come from `read`; the
     /// others follow from the caller and the plugin.
-    pub(crate) fn hand<T: Serialize>(&self, what: &'static str, value: &T) {
+    pub(crate) fn hand<T: Serialize>(&self, what: &str, value: &T) {
         if let Some(tape) = &self.tape {
             tape.record(&self.caller, what, value);
         }

@@ -1,5 +1,5 @@
 //! Capabilities that the contract declares and this host does not offer yet:
-//! `memory`, `delegate`, `approval`, `secrets`. Each use is a typed refusal that
+//! `delegate`, `approval`, `secrets`. Each use is a typed refusal that
 //! is counted like any other; no guest has to guess, and none is refused at
 //! load for importing them.
 
@@ -8,7 +8,7 @@ use wasmtime::component::Resource;
 
 use super::llm::{denial, denial_to_host};
 use crate::bindings::capability::types::Denial;
-use crate::bindings::capability::{approval, delegate, memory, secrets};
+use crate::bindings::capability::{approval, delegate, secrets};
 use crate::cell::State;
 
 /// A secret's handle. None is ever made here.
@@ -42,62 +42,6 @@ impl State {
 
     fn unavailable(&self, capability: Capability, resource: &str) -> wasmtime::Result<Denial> {
         self.refuse(capability.name(), capability, resource)
-    }
-}
-
-impl memory::Host for State {
-    async fn get(
-        &mut self,
-        namespace: String,
-        _key: String,
-    ) -> wasmtime::Result<Result<Option<memory::Entry>, memory::Error>> {
-        Ok(Err(memory::Error::Denied(
-            self.unavailable(Capability::Memory, &namespace)?,
-        )))
-    }
-
-    async fn set(
-        &mut self,
-        namespace: String,
-        _key: String,
-        _value: String,
-        _expected: Option<u64>,
-    ) -> wasmtime::Result<Result<u64, memory::Error>> {
-        Ok(Err(memory::Error::Denied(
-            self.unavailable(Capability::Memory, &namespace)?,
-        )))
-    }
-
-    async fn delete(
-        &mut self,
-        namespace: String,
-        _key: String,
-    ) -> wasmtime::Result<Result<(), memory::Error>> {
-        Ok(Err(memory::Error::Denied(
-            self.unavailable(Capability::Memory, &namespace)?,
-        )))
-    }
-
-    async fn keys(
-        &mut self,
-        namespace: String,
-        _prefix: String,
-        _limit: u32,
-    ) -> wasmtime::Result<Result<Vec<String>, memory::Error>> {
-        Ok(Err(memory::Error::Denied(
-            self.unavailable(Capability::Memory, &namespace)?,
-        )))
-    }
-
-    async fn search(
-        &mut self,
-        namespace: String,
-        _query: String,
-        _limit: u32,
-    ) -> wasmtime::Result<Result<Vec<(String, f32)>, memory::Error>> {
-        Ok(Err(memory::Error::Denied(
-            self.unavailable(Capability::Memory, &namespace)?,
-        )))
     }
 }
 

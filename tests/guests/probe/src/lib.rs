@@ -202,17 +202,22 @@ fn look() -> String {
     format!("{{\"saw\": {:?}}}", saw.join("\n"))
 }
 
-/// Uses everything the contract has and this host does not offer.
+/// Uses everything that this guest is never granted, and tells how it is refused.
 fn unavailable() -> String {
-    let denied = |what: &str, denied: bool| format!("\"{what}\": {denied}");
-    let memory = memory::get("n", "k");
+    let memory = match memory::get("n", "k") {
+        Err(memory::Error::Denied(denial)) => case(&denial),
+        _ => "answered",
+    };
     let request = delegate::Request {
         agent: "a".to_owned(),
         kind: "k".to_owned(),
         input: "{}".to_owned(),
     };
-    let delegate = delegate::ask(&request);
-    let approval = approval::ask(&approval::Request {
+    let delegate = match delegate::ask(&request) {
+        Err(delegate::Error::Denied(denial)) => case(&denial),
+        _ => "answered",
+    };
+    let asked = approval::ask(&approval::Request {
         action: "pay".to_owned(),
         arguments: "{}".to_owned(),
         reason: "because".to_owned(),
@@ -220,27 +225,32 @@ fn unavailable() -> String {
         irreversible: true,
         classification: None,
     });
-    let secret = secrets::open("key");
+    let approval = match asked {
+        Err(approval::Error::Denied(denial)) => case(&denial),
+        _ => "answered",
+    };
+    let secrets = match secrets::open("key") {
+        Err(denial) => case(&denial),
+        Ok(_) => "answered",
+    };
     let parts = [
-        denied(
-            "memory",
-            matches!(memory, Err(memory::Error::Denied(d)) if is_unavailable(&d)),
-        ),
-        denied(
-            "delegate",
-            matches!(delegate, Err(delegate::Error::Denied(d)) if is_unavailable(&d)),
-        ),
-        denied(
-            "approval",
-            matches!(approval, Err(approval::Error::Denied(d)) if is_unavailable(&d)),
-        ),
-        denied("secrets", matches!(secret, Err(d) if is_unavailable(&d))),
+        ("memory", memory),
+        ("delegate", delegate),
+        ("approval", approval),
+        ("secrets", secrets),
     ];
+    let parts = parts.map(|(what, how)| format!("\"{what}\": \"{how}\""));
     format!("{{{}}}", parts.join(", "))
 }
 
-fn is_unavailable(denial: &hotcell::capability::types::Denial) -> bool {
-    matches!(denial, hotcell::capability::types::Denial::Unavailable)
+fn case(denial: &hotcell::capability::types::Denial) -> &'static str {
+    use hotcell::capability::types::Denial;
+    match denial {
+        Denial::NotGranted(_) => "not-granted",
+        Denial::Expired => "expired",
+        Denial::Revoked => "revoked",
+        Denial::Unavailable => "unavailable",
+    }
 }
 
 fn spin() -> String {
