@@ -5,7 +5,8 @@ use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
-    advise, audit, bench, build, cancel, check, data, eval, fork, inspect, replay, resume, run,
+    advise, audit, bench, build, cancel, check, data, eval, fork, inspect, policy, replay, resume,
+    run,
     runs, screen, show, worker,
 };
 
@@ -40,6 +41,8 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
+    /// Check what is granted, ask who may do what, find the lines that are missing
+    Policy(policy::PolicyArgs),
     /// Build plugins from source to components
     Build(build::BuildArgs),
     /// Tell what a plugin is: world, imports, requested grants, digest, sizes
@@ -71,6 +74,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Cancel(args) => cancel::cancel(&args, output),
         Command::Audit(args) => audit::audit(&args, output),
         Command::Check(args) => check::check(&args, output),
+        Command::Policy(args) => policy::policy(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Data(args) => data::command(&args, output),

@@ -1,7 +1,7 @@
 //! What every command shares: how much it says, which workflow it is about, how
 //! it ends and what the exit code then says.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use miette::Report;
@@ -88,6 +88,19 @@ pub(crate) struct Output {
     /// Say more: what plugins log, what was compiled
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     pub(crate) verbose: bool,
+}
+
+impl WorkflowArgs {
+    /// This workflow with the files beside it.
+    pub(crate) fn of(workflow: &Path) -> WorkflowArgs {
+        WorkflowArgs {
+            workflow: workflow.to_owned(),
+            host: None,
+            policy: None,
+            model: None,
+            price: None,
+        }
+    }
 }
 
 /// Which workflow, with which models and grants.

@@ -20,6 +20,7 @@ mod kept;
 mod manifest;
 mod moment;
 mod operator;
+mod policy;
 mod replay;
 mod report;
 mod results;

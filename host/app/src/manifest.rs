@@ -101,6 +101,7 @@ pub(crate) fn check(files: &Files) -> Result<Checked, Problems> {
     match (workflow, host, policy) {
         (Some(workflow), Some(host), Some(policy)) if problems.is_empty() => {
             warn(&workflow, &host, &policy, &mut warnings);
+            warnings.extend(policy::lethal::warnings(&policy));
             Ok(Checked {
                 workflow,
                 host,

@@ -136,7 +136,7 @@ fn escape(c: char, out: &mut String) {
 /// Controls, separators of lines, and what Unicode calls default ignorable:
 /// characters without a picture of their own, which reorder or hide text or
 /// carry words that only a model reads (tags, variation selectors).
-fn is_hidden(c: char) -> bool {
+pub fn is_hidden(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

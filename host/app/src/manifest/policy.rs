@@ -10,7 +10,9 @@ mod component;
 mod files;
 pub(super) mod http;
 mod memory;
+pub(crate) mod lethal;
 mod names;
+mod strict;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,6 +23,7 @@ use hotcell_broker::{Capability, Grants, Policy};
 use hotcell_store::Digest;
 
 use component::Component;
+use lethal::Part;
 
 use super::problem::{Problem, Problems, Spot};
 use super::reader::{Named, Reader};
@@ -44,9 +47,30 @@ pub(crate) struct PolicyFile {
     pub(crate) folders: Vec<Folder>,
     /// By plugin: the only components that its grants are for.
     components: BTreeMap<String, Vec<Component>>,
+    /// What was read.
+    pub(crate) text: String,
+    /// What it says of tools.
+    tools: lethal::Tools,
+    /// Why a plugin may have what together is dangerous.
+    reasons: BTreeMap<String, Named>,
 }
 
 impl PolicyFile {
+    /// Reads a policy without the workflow that it is for.
+    pub(crate) fn alone(path: &Path) -> Result<PolicyFile, Problems> {
+        let mut problems = Problems::default();
+        match load(path, &mut problems) {
+            Some(file) if problems.is_empty() => Ok(file),
+            _ => Err(problems),
+        }
+    }
+
+    /// The only components that a plugin's grants are for; none if any will do.
+    pub(crate) fn only(&self, plugin: &str) -> Vec<String> {
+        let components = self.components.get(plugin).into_iter().flatten();
+        components.map(|it| it.digest.to_string()).collect()
+    }
+
     /// Whether this component may have what the policy grants to its name.
     pub(crate) fn is_for(&self, plugin: &str, digest: Digest) -> Result<(), Problem> {
         let Some(components) = self.components.get(plugin) else {
@@ -107,7 +131,7 @@ impl Given<'_> {
 }
 
 /// What a plugin's part of the policy may say beside its grants.
-const BESIDE: [&str; 3] = ["digest", "budget", "rate"];
+const BESIDE: [&str; 4] = ["digest", "allow_trifecta", "budget", "rate"];
 
 /// Reads a policy file: once, and not through a link. What is enforced, and what
 /// the digest is of, are the same bytes.
@@ -119,7 +143,12 @@ pub(super) fn load(path: &Path, problems: &mut Problems) -> Option<PolicyFile> {
             return None;
         }
     };
+    if let Err(problem) = strict::visible(&source) {
+        problems.push(problem);
+        return None;
+    }
     let digest = Digest::of(source.text().as_bytes()).to_string();
+    let text = source.text().to_owned();
     let base = path.parent().unwrap_or(Path::new(""));
     let file = super::take(source, base, tree::toml, true, read, problems)?;
     Some(PolicyFile {
@@ -127,6 +156,7 @@ pub(super) fn load(path: &Path, problems: &mut Problems) -> Option<PolicyFile> {
             digest,
             ..file.policy
         },
+        text,
         ..file
     })
 }
@@ -134,8 +164,11 @@ pub(super) fn load(path: &Path, problems: &mut Problems) -> Option<PolicyFile> {
 /// Reads a policy. It is complete unless the reader has noted a problem.
 fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
     let mut file = PolicyFile::default();
-    let Some(table) = reader.table(root, "a policy", &["tenant", "budget", "rate", "plugin"])
-    else {
+    if !strict::named(reader, root) {
+        return file;
+    }
+    let keys = ["tenant", "budget", "rate", "plugin", "tool"];
+    let Some(table) = reader.table(root, "a policy", &keys) else {
         return file;
     };
     file.policy.tenant = table.get("tenant").and_then(|node| {
@@ -143,6 +176,9 @@ fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
         reader.name(&text, &node.span).map(|named| named.name)
     });
     file.rules = budget::read(reader, &table, &mut file.models);
+    if let Some(node) = table.get("tool") {
+        file.tools = tools(reader, node);
+    }
     let Some(plugins) = table.get("plugin") else {
         return file;
     };
@@ -154,6 +190,25 @@ fn read(reader: &mut Reader, root: &Node) -> PolicyFile {
         }
     }
     file
+}
+
+/// What the policy says of tools: `[tool."crm.find"] is = ["private"]`.
+fn tools(reader: &mut Reader, node: &Node) -> lethal::Tools {
+    let words = Part::ALL.map(|part| (part.name(), part));
+    let mut tools = lethal::Tools::new();
+    for (key, node) in reader.entries(node, "`tool`") {
+        let Some(table) = reader.table(node, "what is said of a tool", &["is"]) else {
+            continue;
+        };
+        let help = "say what it is good for: `is = [\"private\"]`";
+        let Some(node) = reader.require(&table, "is", help) else {
+            continue;
+        };
+        let parts = reader.list(node, "is").iter();
+        let parts = parts.filter_map(|node| reader.choice(node, "property", &words));
+        tools.insert(key.name.clone(), parts.collect());
+    }
+    tools
 }
 
 fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile) -> Grants {
@@ -191,6 +246,13 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
         }
     }
     file.lines.append(&mut given.lines);
+    if let Some(node) = table.get("allow_trifecta")
+        && let Some(name) = reader.text(node, "allow_trifecta")
+    {
+        let spot = reader.spot(&node.span);
+        let reason = Named { name, spot };
+        file.reasons.insert(plugin.to_owned(), reason);
+    }
     if let Some(node) = table.get("digest") {
         let components = component::read(reader, node);
         file.components.insert(plugin.to_owned(), components);

@@ -66,8 +66,20 @@ impl Spot {
         above.chain(within).chain(below).all(|bytes| bytes <= SHOWN)
     }
 
+    /// The name of its file.
+    pub(crate) fn file(&self) -> &str {
+        self.source.name()
+    }
+
+    /// The line it starts in, as it stands there.
+    pub(crate) fn line(&self) -> &str {
+        let (line, _) = self.line_and_column();
+        let lines = self.source.text().lines();
+        lines.skip(line - 1).next().unwrap_or_default().trim()
+    }
+
     /// The line and column it starts at, both from 1.
-    fn line_and_column(&self) -> (usize, usize) {
+    pub(crate) fn line_and_column(&self) -> (usize, usize) {
         let before = self
             .source
             .text()

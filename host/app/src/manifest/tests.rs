@@ -14,6 +14,7 @@ use super::host::{ApiKey, Provider};
 use super::*;
 
 mod endpoint;
+mod grants;
 mod models;
 mod rounds;
 mod slips;
