@@ -6,8 +6,7 @@ use hotcell_runtime::compile::WORKER;
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
     advise, audit, bench, build, cancel, check, data, eval, fork, inspect, policy, replay, resume,
-    run,
-    runs, screen, show, worker,
+    run, runs, screen, show, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:

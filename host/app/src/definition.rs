@@ -5,8 +5,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use hotcell_broker::Policy;
-use hotcell_broker::policy::TENANT;
+use hotcell_runtime::broker::Policy;
+use hotcell_runtime::broker::policy::TENANT;
 use hotcell_runtime::manifest::Limits;
 use hotcell_workflow::engine::history::History;
 use hotcell_workflow::plan::Plan;

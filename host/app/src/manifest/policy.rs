@@ -9,8 +9,8 @@ mod budget;
 mod component;
 mod files;
 pub(super) mod http;
-mod memory;
 pub(crate) mod lethal;
+mod memory;
 mod names;
 mod strict;
 

@@ -279,7 +279,7 @@ fn the_policy_reads_as_the_broker_would_read_it() {
     let policy = POLICY.replace("path = \"", "path = \"/");
     for policy in [policy.clone(), format!("{policy}{http}\n")] {
         let checked = Folder::new(WORKFLOW, HOST, &policy).check().unwrap();
-        let digest = hotcell_store::Digest::of(policy.as_bytes()).to_string();
+        let digest = hotcell_broker::store::Digest::of(policy.as_bytes()).to_string();
         let expected = Policy {
             digest,
             ..toml::from_str(&policy).unwrap()

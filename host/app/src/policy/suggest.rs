@@ -26,7 +26,8 @@ const MAX_RESULTS: u64 = 256 * 1024 * 1024;
 
 #[derive(Args)]
 pub(super) struct SuggestArgs {
-    /// The run: its id, the beginning or the end of it, or a record's id
+    /// The run: its id, the beginning or the end of it, or a record's id. What is
+    /// kept has refused calls; refused requests and folders are in results alone
     #[arg(required_unless_present = "results")]
     run: Option<String>,
     /// The results that `hotcell run --out` has written, instead of a run that is kept
@@ -94,9 +95,12 @@ pub(super) fn suggest(args: &SuggestArgs, output: Output) -> Result<Exit, Proble
         let resource = text::line(&it.resource, 160);
         screen::note(&format!("`{resource}` is no name that a policy can grant"));
     }
-    if let Some(path) = policy.filter(|_| !present.is_empty()) {
+    let changed = refused.iter().any(|it| present.contains_key(&it.plugin));
+    if let Some(path) = policy.filter(|_| changed) {
         let path = path.display();
-        screen::note(&format!("these parts of `{path}`, with what was refused:"));
+        screen::note(&format!(
+            "instead of the parts of `{path}` with these names:"
+        ));
     }
     screen::note("read it first: that a plugin asks is no reason to grant");
     screen::result(text.trim_end());

@@ -9,10 +9,11 @@ use super::record::{
     Ask, BadRecord, Delta, INTENT, Intent, Opaque, Outcome, READ, REFUSED, RESOLVED, RESULT, Read,
     Refused, Resolution, Resolved, TOLD, Unrecorded, Version, body, key,
 };
+use super::slip::denial;
 use crate::llm::Request;
-use crate::meter::Meter;
+use crate::meter::{Meter, Refusal};
 use crate::tool::EffectKind;
-use crate::{Capability, store, text};
+use crate::{Access, Capability, Denial, store, text};
 
 /// What the journal has of one attempt: its calls by number, and its reads.
 #[derive(Clone, Debug, Default)]
@@ -145,13 +146,28 @@ impl Known {
     }
 
     /// Puts the effects of an attempt that ended before into the meter, as they
-    /// were. `plugin` made them.
+    /// were, and what it was refused for want of a grant. `plugin` asked for them.
     pub fn tell(&self, plugin: &str, meter: &Meter) {
         for call in self.calls.values() {
-            let (Some(intent), Some(CallEnd::Made(outcome))) = (&call.intent, &call.end) else {
-                continue;
-            };
-            meter.effect(outcome.effect(plugin, intent.sequence, intent.ask.resource()));
+            match (&call.intent, &call.end) {
+                (Some(intent), Some(CallEnd::Made(outcome))) => {
+                    meter.effect(outcome.effect(plugin, intent.sequence, intent.ask.resource()));
+                }
+                (_, Some(CallEnd::Refused(refused))) => {
+                    let Some(denial @ Denial::NotGranted(what)) = denial(&refused.answer) else {
+                        continue;
+                    };
+                    // "llm default": what it was not granted.
+                    let resource = what.split_once(' ').map_or("", |(_, resource)| resource);
+                    let access = Access {
+                        plugin,
+                        capability: refused.answer.capability(),
+                        resource,
+                    };
+                    meter.refusal(Refusal::new(access, denial));
+                }
+                _ => {}
+            }
         }
     }
 

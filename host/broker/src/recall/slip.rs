@@ -441,7 +441,7 @@ impl Call {
     }
 }
 
-fn denial(answer: &Answer) -> Option<&Denial> {
+pub(super) fn denial(answer: &Answer) -> Option<&Denial> {
     match answer {
         Answer::Llm(Err(LlmError::Denied(denial)))
         | Answer::Embed(Err(LlmError::Denied(denial)))
