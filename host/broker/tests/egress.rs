@@ -23,7 +23,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use hotcell_broker::egress::origin::{HttpGrant, Origin, default_methods};
 use hotcell_broker::egress::{Egress, HttpError, Incoming, Limits, Patience, Resolve, Sent};
-use hotcell_broker::provider::remote::{Protocol, Remote, RemoteConfig};
+use hotcell_broker::provider::remote::{Protocol, Remote, RemoteConfig, Waits};
 use hotcell_broker::{Broker, Capability, Grants, Parts, Policy, Price, Route};
 use http_body_util::{BodyExt, Empty};
 use setup::{Setup, caller, question};
@@ -243,6 +243,8 @@ async fn a_models_host_is_looked_up_once_and_may_be_private() {
         base_url: format!("http://model.test:{port}/v1"),
         model: "any".to_owned(),
         api_key: None,
+        stream: false,
+        waits: Waits::default(),
     });
     let route = Route {
         provider: Arc::new(provider.unwrap()),

@@ -1,26 +1,34 @@
 //! A model on a server, in one of the protocols that `genai` translates to.
 //!
-//! One call is one HTTP request: nothing is retried, nothing is streamed, no
-//! redirect is followed. The deadline and the cancellation are the broker's; a
-//! call can be dropped at any moment and its connection goes with it.
+//! One call is one HTTP request: nothing is retried, no redirect is followed. The
+//! deadline and the cancellation are the broker's; a call can be dropped at any
+//! moment and its connection goes with it.
+//!
+//! `genai` writes the request and reads the answer; what goes out and what comes in
+//! is ours ([`relay`]). The answer is asked for in pieces where the server can do
+//! that, so that silence is noticed ([`Waits`]); it is read within bounds, and
+//! handed on when it is whole.
 //!
 //! The base URL is the operator's grant: the broker's egress looks its host up, for
 //! each call once, and dials what it found, private or not, and nothing else.
 //! The proxies named in the environment are not used: a proxy sees every prompt
 //! and the key, so it has to be the operator's decision, in the base URL. What
 //! the provider wrote is kept out of errors, except for the complaint about a
-//! request that the guest itself made. The key is in no error and in no `Debug`.
+//! request that the guest itself made. The key is attached when the request leaves;
+//! `genai` never has it, and it is in no error and in no `Debug`.
 //!
-//! Not guarded: `genai` reads an answer whole before it is looked at, so an
-//! oversized one costs memory until the deadline ends. It is refused afterwards
-//! ([`MAX_ANSWER`]), so that it goes no further, and compressed answers are not
-//! asked for, so that it cannot be a small download.
+//! Not guarded: what a server of Gemini's protocol signs its thoughts with is not
+//! kept, because a message here has no place for it.
 
 mod answer;
 mod failure;
 mod names;
 mod protocol;
 mod question;
+mod reading;
+mod relay;
+mod usage;
+mod whole;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +38,9 @@ use async_trait::async_trait;
 use genai::resolver::{AuthData, Endpoint};
 use genai::{Client, ModelIden, ServiceTarget};
 use reqwest::Url;
-use reqwest::header::HeaderValue;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use serde_json::Value;
+use tokio::time::Instant;
 
 use super::secret::Secret;
 use crate::egress::{Egress, System, client_builder, origin};
@@ -38,12 +48,19 @@ use crate::llm::{Answer, Completion, LlmError, LlmProvider, Origin, Request};
 use crate::{Broker, Caller};
 use names::WireNames;
 pub use protocol::Protocol;
+pub use reading::Waits;
+use reading::{Reading, by};
+use relay::Relay;
+use usage::Reported;
 
 /// The longest answer that is passed on: 8 MiB of text and arguments.
 pub const MAX_ANSWER: usize = 8 * 1024 * 1024;
 
 /// Until a connection must stand.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As much as is read of what a provider says about a request it refuses.
+const COMPLAINT: usize = 64 << 10;
 
 /// Where a model is and how to ask for it.
 #[derive(Clone, Debug)]
@@ -54,8 +71,13 @@ pub struct RemoteConfig {
     pub base_url: String,
     /// The model, as the endpoint names it.
     pub model: String,
-    /// Sent as a bearer token; without one no `Authorization` header is sent.
+    /// Sent in the protocol's own field; without one no such field is sent.
     pub api_key: Option<Secret>,
+    /// Whether answers are asked for in pieces. A server that answers in one piece
+    /// all the same is understood.
+    pub stream: bool,
+    /// How long it may let us wait within a call.
+    pub waits: Waits,
 }
 
 /// What is wrong with a configuration.
@@ -88,12 +110,17 @@ pub fn install_ring() {
 
 /// A model on a server.
 pub struct Remote {
-    client: Client,
+    translator: Client,
+    client: reqwest::Client,
     origin: origin::Origin,
-    target: ServiceTarget,
+    base: Url,
+    url: Url,
+    head: HeaderMap,
     protocol: Protocol,
     model: String,
     api_key: Option<Secret>,
+    stream: bool,
+    waits: Waits,
 }
 
 impl Remote {
@@ -105,48 +132,103 @@ impl Remote {
         if config.model.is_empty() {
             return Err(RemoteError::Model);
         }
-        let auth = auth(
-            config.protocol,
-            &base,
-            &config.model,
-            config.api_key.as_ref(),
-        )?;
-        let client = Client::builder()
-            .with_reqwest(http_client(&origin)?)
+        let url = base
+            .join(&config.protocol.path(&config.model, config.stream))
+            .map_err(|_| RemoteError::BaseUrl("cannot be a base"))?;
+        let key = config.api_key.as_ref().map(Secret::reveal);
+        let head = config.protocol.head(key).ok_or(RemoteError::Key)?;
+        let translator = Client::builder()
+            .with_reqwest(http_client(false)?)
             .build()
             .map_err(RemoteError::Library)?;
-        // `genai` takes a `namespace::` off a model's name. The one given here is
-        // what it finds first, so that the name itself arrives unchanged.
-        let adapter = config.protocol.adapter();
-        let name = format!("{}::{}", adapter.as_lower_str(), config.model);
-        let target = ServiceTarget {
-            endpoint: Endpoint::from_owned(String::from(base)),
-            auth,
-            model: ModelIden::new(adapter, name),
-        };
         Ok(Remote {
-            client,
+            translator,
+            client: http_client(origin.tls())?,
             origin,
-            target,
+            base,
+            url,
+            head,
             protocol: config.protocol,
             model: config.model,
             api_key: config.api_key,
+            stream: config.stream,
+            waits: config.waits,
         })
     }
 
     async fn ask(&self, egress: &Egress, request: &Request) -> Result<Completion, LlmError> {
         let names = WireNames::of(request);
         let (chat, options) = question::of(self.protocol, request, &names)?;
-        let call = self
-            .client
-            .exec_chat(self.target.clone(), chat, Some(&options));
-        let response = egress
-            .within(&self.origin, call)
-            .await
-            .map_err(|_| failure::no_connection())?
-            .map_err(|error| failure::of(&error, self.api_key.as_ref()))?;
-        answer::of(response, request, &names, &self.model)
+        let relay = Relay::open().await.map_err(|_| no_relay())?;
+        let adapter = self.protocol.adapter();
+        // `genai` takes a `namespace::` off a model's name. The one given here is
+        // what it finds first.
+        let name = format!("{}::{}", adapter.as_lower_str(), self.model);
+        let target = ServiceTarget {
+            endpoint: Endpoint::from_owned(relay.base()),
+            // The key is attached when the request leaves.
+            auth: AuthData::from_single("none"),
+            model: ModelIden::new(adapter, name),
+        };
+        let translated = async {
+            let call = self.translator.exec_chat(target, chat, Some(&options));
+            call.await.map_err(|error| failure::of_translation(&error))
+        };
+        let carried = async {
+            let mut asked = relay.asked().await.map_err(|_| no_relay())?;
+            let (protocol, payload) = (self.protocol, &mut asked.payload);
+            protocol.mend(payload, &self.model, request, self.stream);
+            let mut reported = Reported::default();
+            let sent = self.send(payload, &mut reported);
+            let within = egress.within(&self.origin, sent).await;
+            let mut answer = within.map_err(|_| failure::no_connection())??;
+            usage::strip(self.protocol, &mut answer);
+            asked.answer(&answer).await.map_err(|_| no_relay())?;
+            Ok(reported)
+        };
+        let (response, reported) = futures::try_join!(translated, carried)?;
+        answer::of(response, &reported, request, &names, &self.model)
     }
+
+    /// One request and its answer, whole.
+    async fn send(&self, payload: &Value, reported: &mut Reported) -> Result<Value, LlmError> {
+        let first = self.waits.first_byte.map(|it| Instant::now() + it);
+        let call = self.client.post(self.url.clone());
+        let call = call.headers(self.head.clone()).json(payload).send();
+        let response = by(first, call).await?;
+        let response = response.map_err(|error| failure::of_sending(&error))?;
+        let status = response.status();
+        let head = response.headers().clone();
+        let reading = Reading::new(response.bytes_stream(), first, self.waits.idle);
+        if !status.is_success() {
+            let body = reading.beginning(COMPLAINT).await;
+            let key = self.api_key.as_ref();
+            return Err(failure::refused(status, &body, &head, key));
+        }
+        let kind = head.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+        match kind.unwrap_or_default() {
+            kind if kind.starts_with(b"text/event-stream")
+                || kind.starts_with(b"application/x-ndjson") =>
+            {
+                whole::listen(self.protocol, reading, reported).await
+            }
+            kind if kind.starts_with(b"application/json") => {
+                let body = reading.all().await?;
+                let answer = serde_json::from_slice(&body);
+                let answer = answer.map_err(|_| failure::unavailable("the answer is no JSON"))?;
+                reported.note(self.protocol, &answer);
+                Ok(answer)
+            }
+            _ => Err(failure::unavailable(
+                "the answer's content type is not JSON",
+            )),
+        }
+    }
+}
+
+/// The machine has no loopback interface, or no ports are left.
+fn no_relay() -> LlmError {
+    failure::unavailable("the host cannot connect to itself on 127.0.0.1")
 }
 
 #[async_trait]
@@ -163,7 +245,8 @@ impl LlmProvider for Remote {
 impl fmt::Debug for Remote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Remote")
-            .field("base_url", &self.target.endpoint.base_url())
+            .field("protocol", &self.protocol)
+            .field("base_url", &self.base.as_str())
             .field("model", &self.model)
             .finish_non_exhaustive()
     }
@@ -188,32 +271,8 @@ fn base_url(text: &str) -> Result<Url, RemoteError> {
     Ok(url)
 }
 
-fn auth(
-    protocol: Protocol,
-    base: &Url,
-    model: &str,
-    key: Option<&Secret>,
-) -> Result<AuthData, RemoteError> {
-    let Some(key) = key else {
-        // `genai` wants a key. Naming address and headers ourselves is its way of
-        // sending none.
-        let (path, headers) = protocol.keyless(model);
-        let url = base
-            .join(&path)
-            .map_err(|_| RemoteError::BaseUrl("cannot be a base"))?;
-        return Ok(AuthData::RequestOverride {
-            url: String::from(url),
-            headers,
-        });
-    };
-    if key.reveal().is_empty() || HeaderValue::from_str(key.reveal()).is_err() {
-        return Err(RemoteError::Key);
-    }
-    Ok(AuthData::from_single(key.reveal()))
-}
-
-fn http_client(origin: &origin::Origin) -> Result<reqwest::Client, RemoteError> {
-    client_builder(origin.tls(), Arc::new(System::default()))
+fn http_client(tls: bool) -> Result<reqwest::Client, RemoteError> {
+    client_builder(tls, Arc::new(System::default()))
         .connect_timeout(CONNECT_TIMEOUT)
         .build()
         .map_err(RemoteError::Client)
@@ -229,6 +288,8 @@ mod tests {
             base_url: base_url.into(),
             model: model.into(),
             api_key: key.map(Secret::new),
+            stream: true,
+            waits: Waits::default(),
         }
     }
 

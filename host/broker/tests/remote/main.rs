@@ -14,6 +14,8 @@ mod fake_openai;
 mod protocols;
 #[path = "../setup/mod.rs"]
 mod setup;
+mod streams;
+mod usage;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +24,7 @@ use fake_openai::{FakeOpenAi, completion};
 use hotcell_broker::llm::{
     FinishReason, Message, Origin, Part, Request, ResponseFormat, Role, Usage,
 };
-use hotcell_broker::provider::remote::{Protocol, Remote, RemoteConfig};
+use hotcell_broker::provider::remote::{Protocol, Remote, RemoteConfig, Waits};
 use hotcell_broker::provider::secret::Secret;
 use hotcell_broker::tool::{EffectKind, ToolCall, ToolSpec};
 use serde_json::{Value, json};
@@ -46,11 +48,33 @@ fn asking_in(
     key: Option<&str>,
     timeout: Duration,
 ) -> Setup {
+    asking_with(
+        protocol,
+        base_url,
+        model,
+        key,
+        timeout,
+        false,
+        Waits::default(),
+    )
+}
+
+fn asking_with(
+    protocol: Protocol,
+    base_url: &str,
+    model: &str,
+    key: Option<&str>,
+    timeout: Duration,
+    stream: bool,
+    waits: Waits,
+) -> Setup {
     let provider = Remote::new(RemoteConfig {
         protocol,
         base_url: base_url.to_owned(),
         model: model.to_owned(),
         api_key: key.map(Secret::new),
+        stream,
+        waits,
     });
     Setup::new(Arc::new(provider.unwrap()), timeout)
 }
@@ -297,30 +321,5 @@ async fn every_reason_to_stop_has_its_word() {
             .unwrap()
             .completion;
         assert_eq!(answer.finish, finish, "{reason}");
-    }
-}
-
-#[tokio::test]
-async fn usage_that_is_not_reported_is_estimated_and_says_so() {
-    let content = json!({ "role": "assistant", "content": "12345" });
-    for usage in [
-        Value::Null,
-        json!({ "prompt_tokens": 3 }),
-        json!({ "prompt_tokens": -1, "completion_tokens": 1 }),
-    ] {
-        let mut body = completion(content.clone(), "stop");
-        body["usage"] = usage;
-        let server = FakeOpenAi::answering(&body).await;
-        let setup = asking(&server.base_url, LONG);
-        let answer = setup.ask(plain()).await.unwrap().completion;
-        assert!(answer.usage_estimated);
-        let characters = PROMPT.len() as u64;
-        let estimate = Usage {
-            input_tokens: characters.div_ceil(4),
-            output_tokens: 2,
-            ..Usage::default()
-        };
-        assert_eq!(answer.usage, estimate);
-        assert!(setup.caller.meter.records().effects[0].usage_estimated);
     }
 }

@@ -1,6 +1,6 @@
 //! Every protocol, from the request on the wire to the priced answer.
 
-use hotcell_broker::llm::{FinishReason, Part, Request, Role, Usage};
+use hotcell_broker::llm::{FinishReason, Part, Request, ResponseFormat, Role, Usage};
 use hotcell_broker::provider::remote::Protocol;
 use hotcell_broker::tool::{EffectKind, ToolCall, ToolSpec};
 use serde_json::{Value, json};
@@ -9,27 +9,27 @@ use crate::fake_openai::FakeOpenAi;
 use crate::{KEY, LONG, PROMPT, asking_in, message, plain};
 
 /// What a server of a protocol is asked and says.
-struct Spoken {
-    protocol: Protocol,
+pub(crate) struct Spoken {
+    pub(crate) protocol: Protocol,
     /// After the base URL, which ends in `/v1`.
     path: &'static str,
     /// The header with the key, and what stands before it.
-    key: Option<(&'static str, &'static str)>,
+    key: (&'static str, &'static str),
     /// Where the question stands in what is sent.
     question: &'static str,
     /// Where the name of the tool stands.
     tool: &'static str,
-    answer: Value,
+    pub(crate) answer: Value,
 }
 
 /// All of them answer `hello`, call `vendor.find` and count alike: 120 tokens in,
 /// 64 of them from a cache, and 30 out, 10 of them thoughts where it is said.
-fn spoken() -> [Spoken; 5] {
+pub(crate) fn spoken() -> [Spoken; 5] {
     [
         Spoken {
             protocol: Protocol::OpenAi,
             path: "/v1/chat/completions",
-            key: Some(("authorization", "Bearer ")),
+            key: ("authorization", "Bearer "),
             question: "/messages/1/content",
             tool: "/tools/0/function/name",
             answer: json!({
@@ -48,7 +48,7 @@ fn spoken() -> [Spoken; 5] {
         Spoken {
             protocol: Protocol::OpenAiResponses,
             path: "/v1/responses",
-            key: Some(("authorization", "Bearer ")),
+            key: ("authorization", "Bearer "),
             question: "/input/1/content",
             tool: "/tools/0/name",
             answer: json!({
@@ -67,7 +67,7 @@ fn spoken() -> [Spoken; 5] {
         Spoken {
             protocol: Protocol::Anthropic,
             path: "/v1/messages",
-            key: Some(("x-api-key", "")),
+            key: ("x-api-key", ""),
             question: "/messages/0/content",
             tool: "/tools/0/name",
             answer: json!({
@@ -85,7 +85,7 @@ fn spoken() -> [Spoken; 5] {
         Spoken {
             protocol: Protocol::Gemini,
             path: "/v1/models/m:generateContent",
-            key: Some(("x-goog-api-key", "")),
+            key: ("x-goog-api-key", ""),
             question: "/contents/0/parts/0/text",
             tool: "/tools/0/functionDeclarations/0/name",
             answer: json!({
@@ -101,7 +101,7 @@ fn spoken() -> [Spoken; 5] {
         Spoken {
             protocol: Protocol::Ollama,
             path: "/v1/api/chat",
-            key: None,
+            key: ("authorization", "Bearer "),
             question: "/messages/1/content",
             tool: "/tools/0/function/name",
             answer: json!({
@@ -115,7 +115,7 @@ fn spoken() -> [Spoken; 5] {
     ]
 }
 
-fn asked() -> Request {
+pub(crate) fn asked() -> Request {
     let mut request = plain();
     let system = message(Role::System, vec![Part::Text("be exact".to_owned())]);
     request.messages.insert(0, system);
@@ -163,13 +163,9 @@ async fn every_protocol_carries_the_question_the_tool_and_what_was_counted() {
         assert_eq!(seen.len(), 1, "{word}");
         let line = format!("POST {} HTTP/1.1\r\n", spoken.path);
         assert!(seen[0].head.starts_with(&line), "{word}: {}", seen[0].head);
-        match spoken.key {
-            Some((name, before)) => {
-                let key = format!("{before}{KEY}");
-                assert_eq!(seen[0].header(name), Some(key.as_str()), "{word}");
-            }
-            None => assert!(!seen[0].head.contains(KEY), "{word}"),
-        }
+        let (name, before) = spoken.key;
+        let key = format!("{before}{KEY}");
+        assert_eq!(seen[0].header(name), Some(key.as_str()), "{word}");
         let at = |pointer| seen[0].body.pointer(pointer).and_then(Value::as_str);
         assert_eq!(
             at(spoken.question),
@@ -183,5 +179,62 @@ async fn every_protocol_carries_the_question_the_tool_and_what_was_counted() {
             "{word}: {}",
             seen[0].body
         );
+    }
+}
+
+#[tokio::test]
+async fn what_must_be_written_another_way_for_a_protocol_is() {
+    let schema = json!({ "type": "object" });
+    let spoken = spoken();
+    let sent = async |protocol: Protocol, request: Request| {
+        let answer = spoken.iter().find(|it| it.protocol == protocol).unwrap();
+        let server = FakeOpenAi::answering(&answer.answer).await;
+        let setup = asking_in(protocol, &server.base_url, "a::b-high", None, LONG);
+        let result = setup.ask(request).await;
+        let seen = server.seen();
+        (
+            result,
+            seen.first().map(|it| it.body.clone()).unwrap_or_default(),
+        )
+    };
+    let with = |format: ResponseFormat| Request {
+        response_format: format,
+        seed: Some(7),
+        ..plain()
+    };
+    let (_, body) = sent(
+        Protocol::Ollama,
+        with(ResponseFormat::JsonSchema(schema.to_string())),
+    )
+    .await;
+    assert_eq!(body["format"], schema);
+    assert_eq!(body["options"]["seed"], 7);
+    let (_, body) = sent(Protocol::Gemini, with(ResponseFormat::JsonObject)).await;
+    let expected = json!({ "seed": 7, "responseMimeType": "application/json" });
+    assert_eq!(body["generationConfig"], expected);
+    let (_, body) = sent(Protocol::OpenAiResponses, with(ResponseFormat::Text)).await;
+    assert_eq!(body.get("seed"), None);
+    let stop = Request {
+        stop: vec!["END".to_owned()],
+        ..plain()
+    };
+    let (told, _) = sent(Protocol::OpenAiResponses, stop).await;
+    assert!(told.unwrap_err().to_string().contains("`stop`"));
+    for (_, protocol) in Protocol::ALL {
+        // A model's name is a name, whatever `genai` would read into it.
+        let (_, body) = sent(protocol, plain()).await;
+        if protocol != Protocol::Gemini {
+            assert_eq!(body["model"], "a::b-high", "{protocol:?}");
+        }
+        for effort in [
+            "reasoning",
+            "reasoning_effort",
+            "thinking",
+            "think",
+            "output_config",
+        ] {
+            assert_eq!(body.get(effort), None, "{protocol:?}");
+        }
+        assert_eq!(body.pointer("/generationConfig/thinkingConfig"), None);
     }
 }

@@ -1,27 +1,28 @@
 //! From what `genai` read to a completion. Refuses an answer that says nothing
 //! at all and one that is too long to pass on.
 
+use std::collections::BTreeSet;
+
 use genai::chat::{ChatResponse, ContentPart, StopReason};
 
 use super::MAX_ANSWER;
 use super::names::WireNames;
-use crate::llm::{Completion, FinishReason, LlmError, Message, Part, Request, Role, Usage};
-use crate::provider::estimate;
+use super::usage::Reported;
+use crate::llm::{Completion, FinishReason, LlmError, Message, Part, Request, Role};
 use crate::text;
 use crate::tool::ToolCall;
 
 /// The completion of an answer to `request`.
 pub(super) fn of(
     response: ChatResponse,
+    reported: &Reported,
     request: &Request,
     names: &WireNames,
     model: &str,
 ) -> Result<Completion, LlmError> {
-    let reported = response.provider_model_iden.model_name;
-    let model = if reported == response.model_iden.model_name {
-        model.to_owned()
-    } else {
-        text::line(&reported, 200)
+    let model = match &reported.model {
+        Some(reported) => text::line(reported, 200),
+        None => model.to_owned(),
     };
     let mut content = Vec::new();
     for part in response.content {
@@ -47,16 +48,22 @@ pub(super) fn of(
             "the answer is longer than 8 MiB".to_owned(),
         ));
     }
+    if let Some(id) = said_twice(&content) {
+        let id = text::line(id, 100);
+        return Err(LlmError::Unavailable(format!(
+            "two calls of the answer have the id `{id}`"
+        )));
+    }
     let calls = content.iter().any(|part| matches!(part, Part::Call(_)));
     let finish = finish(response.stop_reason.as_ref(), calls);
     let message = Message {
         role: Role::Assistant,
         content,
     };
-    let reported = reported_usage(&response.usage);
+    let (usage, usage_estimated) = reported.charged(request, &message);
     Ok(Completion {
-        usage: reported.unwrap_or_else(|| estimate::usage(request, &message)),
-        usage_estimated: reported.is_none(),
+        usage,
+        usage_estimated,
         message,
         finish,
         model,
@@ -80,15 +87,12 @@ fn finish(reason: Option<&StopReason>, calls: bool) -> FinishReason {
     }
 }
 
-/// None when the provider left out either number, or wrote one that cannot be.
-fn reported_usage(usage: &genai::chat::Usage) -> Option<Usage> {
-    let count = |tokens: Option<i32>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
-    let prompt = usage.prompt_tokens_details.as_ref();
-    let completion = usage.completion_tokens_details.as_ref();
-    Some(Usage {
-        input_tokens: count(usage.prompt_tokens)?,
-        output_tokens: count(usage.completion_tokens)?,
-        cached_input_tokens: count(prompt.and_then(|d| d.cached_tokens)).unwrap_or(0),
-        reasoning_tokens: count(completion.and_then(|d| d.reasoning_tokens)).unwrap_or(0),
-    })
+/// The id that two calls share: their results could not be told apart.
+fn said_twice(content: &[Part]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    let ids = content.iter().filter_map(|part| match part {
+        Part::Call(call) => Some(call.id.as_str()),
+        _ => None,
+    });
+    ids.into_iter().find(|id| !seen.insert(*id))
 }

@@ -12,7 +12,6 @@
 //! No text comes from `genai`'s or `reqwest`'s `Display`: they print the request
 //! and the address.
 
-use genai::webc;
 use reqwest::StatusCode;
 use reqwest::header::HeaderMap;
 use serde_json::Value;
@@ -22,11 +21,9 @@ use crate::llm::LlmError;
 use crate::provider::calendar;
 use crate::text;
 
-/// What the guest is told about a call that failed.
-pub(super) fn of(error: &genai::Error, key: Option<&Secret>) -> LlmError {
+/// `genai` did not understand what we had read, or refused to write a request.
+pub(super) fn of_translation(error: &genai::Error) -> LlmError {
     match error {
-        genai::Error::WebModelCall { webc_error, .. }
-        | genai::Error::WebAdapterCall { webc_error, .. } => web(webc_error, key),
         genai::Error::ChatResponseGeneration { .. } => {
             unavailable("the answer does not have the shape of a chat completion")
         }
@@ -34,7 +31,7 @@ pub(super) fn of(error: &genai::Error, key: Option<&Secret>) -> LlmError {
     }
 }
 
-fn unavailable(text: &str) -> LlmError {
+pub(super) fn unavailable(text: &str) -> LlmError {
     LlmError::Unavailable(text.to_owned())
 }
 
@@ -43,27 +40,42 @@ pub(super) fn no_connection() -> LlmError {
     unavailable("no connection to the provider")
 }
 
-fn web(error: &webc::Error, key: Option<&Secret>) -> LlmError {
-    match error {
-        webc::Error::ResponseFailedStatus {
-            status,
-            body,
-            headers,
-        } => refused(*status, body, headers, key),
-        webc::Error::ResponseFailedInvalidJson { .. } => unavailable("the answer is no JSON"),
-        webc::Error::ResponseFailedNotJson { .. } => {
-            unavailable("the answer's content type is not JSON")
-        }
-        webc::Error::Reqwest(error) if error.is_connect() => no_connection(),
-        webc::Error::Reqwest(error) if error.is_timeout() => LlmError::Timeout,
-        webc::Error::Reqwest(error) if error.is_body() || error.is_decode() => {
-            unavailable("the answer broke off")
-        }
-        _ => unavailable("the connection to the provider broke"),
+/// The connection ended before the answer did.
+pub(super) fn broke_off() -> LlmError {
+    unavailable("the answer broke off")
+}
+
+/// The request did not get through, or no head of an answer came back.
+pub(super) fn of_sending(error: &reqwest::Error) -> LlmError {
+    if error.is_connect() {
+        no_connection()
+    } else if error.is_timeout() {
+        LlmError::Timeout
+    } else {
+        unavailable("the connection to the provider broke")
     }
 }
 
-fn refused(status: StatusCode, body: &str, headers: &HeaderMap, key: Option<&Secret>) -> LlmError {
+/// The provider says in the middle of its answer that it fails. Its words stay out.
+pub(super) fn broken_in_the_middle(error: &Value) -> LlmError {
+    let kind = ["type", "code", "status"].map(|name| error.get(name).and_then(Value::as_str));
+    let busy = |kind: &str| {
+        let kind = kind.to_ascii_lowercase();
+        kind.contains("rate_limit") || kind.contains("overloaded") || kind == "resource_exhausted"
+    };
+    match kind.into_iter().flatten().any(busy) {
+        true => LlmError::RateLimited(None),
+        false => unavailable("the provider failed in the middle of its answer"),
+    }
+}
+
+/// The answer's status is none that comes with an answer.
+pub(super) fn refused(
+    status: StatusCode,
+    body: &[u8],
+    headers: &HeaderMap,
+    key: Option<&Secret>,
+) -> LlmError {
     let number = status.as_u16();
     match status {
         StatusCode::TOO_MANY_REQUESTS => LlmError::RateLimited(retry_after_ms(headers)),
@@ -82,8 +94,8 @@ fn refused(status: StatusCode, body: &str, headers: &HeaderMap, key: Option<&Sec
 
 /// A 4xx is about what the guest asked for, so the guest is told what the
 /// provider said. It may quote the guest's own request, nobody else's.
-fn complaint(status: u16, body: &str, key: Option<&Secret>) -> LlmError {
-    let body: Value = serde_json::from_str(body).unwrap_or_default();
+fn complaint(status: u16, body: &[u8], key: Option<&Secret>) -> LlmError {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
     let error = body.get("error").unwrap_or(&body);
     let field = |name| error.get(name).and_then(Value::as_str).unwrap_or_default();
     let said = match error {
@@ -222,7 +234,7 @@ mod tests {
         let key = Secret::new("sk-1");
         for (status, body, expected) in table {
             let status = StatusCode::from_u16(status).unwrap();
-            let told = refused(status, body, &HeaderMap::new(), Some(&key));
+            let told = refused(status, body.as_bytes(), &HeaderMap::new(), Some(&key));
             assert_eq!(told, expected, "{status} {body}");
         }
     }
@@ -230,7 +242,7 @@ mod tests {
     #[test]
     fn a_long_complaint_is_cut() {
         let body = format!(r#"{{"error":{{"message":"{}"}}}}"#, "x".repeat(1000));
-        let LlmError::Invalid(text) = complaint(400, &body, None) else {
+        let LlmError::Invalid(text) = complaint(400, body.as_bytes(), None) else {
             panic!("not invalid");
         };
         assert!(text.ends_with("x⟦740 bytes more⟧"), "{text}");

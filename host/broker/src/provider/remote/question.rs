@@ -3,7 +3,7 @@
 
 use genai::chat::{
     ChatMessage, ChatOptions, ChatRequest, ChatResponseFormat, ContentPart, JsonSpec,
-    MessageContent, ReasoningEffort, Tool, ToolCall, ToolResponse,
+    MessageContent, Tool, ToolCall, ToolResponse,
 };
 use serde_json::Value;
 
@@ -17,6 +17,11 @@ pub(super) fn of(
     request: &Request,
     names: &WireNames,
 ) -> Result<(ChatRequest, ChatOptions), LlmError> {
+    if protocol == Protocol::OpenAiResponses && !request.stop.is_empty() {
+        return Err(LlmError::Invalid(
+            "`stop`: this model's protocol has no texts that end an answer".to_owned(),
+        ));
+    }
     let messages = request.messages.iter().map(|m| message(m, names));
     let mut chat = ChatRequest::new(messages.collect::<Result<_, _>>()?);
     if !request.tools.is_empty() {
@@ -30,13 +35,7 @@ pub(super) fn of(
         }
         chat = chat.with_tools(tools);
     }
-    // Without an effort of ours, `genai` would take a model called `x-high` for
-    // `x` with high effort. A budget is the one it never sends to this kind of
-    // endpoint, and the name stays whole.
     let mut options = ChatOptions::default();
-    if matches!(protocol, Protocol::OpenAi | Protocol::OpenAiResponses) {
-        options = options.with_reasoning_effort(ReasoningEffort::Budget(0));
-    }
     options.response_format = response_format(&request.response_format)?;
     options.max_tokens = request.max_tokens;
     options.temperature = request.temperature.map(temperature).transpose()?;
