@@ -17,6 +17,7 @@ mod audit;
 mod bad_files;
 mod bad_plugins;
 mod bench;
+mod cassettes;
 mod desks;
 mod eval;
 mod example;

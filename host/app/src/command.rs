@@ -115,10 +115,18 @@ pub(crate) struct WorkflowArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Option<PathBuf>,
     /// What the alias `default` means: another alias, or
-    /// `openai@http://127.0.0.1:8080/v1#NAME`, or `openai-responses`, `anthropic`, `gemini`, `ollama`
+    /// `openai@http://127.0.0.1:8080/v1#NAME`; also `openai-responses@`, `anthropic@`,
+    /// `gemini@`, `ollama@`
     #[arg(long, value_name = "MODEL")]
     pub(crate) model: Option<String>,
     /// Price of that model: micro-dollars for a million input and output tokens
     #[arg(long, value_name = "IN,OUT", requires = "model")]
     pub(crate) price: Option<String>,
+    /// Record here what models on servers are asked and answer; a file for each alias
+    /// beside it if there are several
+    #[arg(long, value_name = "FILE", conflicts_with = "replay")]
+    pub(crate) record: Option<PathBuf>,
+    /// Ask no server: answer from what `--record` has written
+    #[arg(long, value_name = "FILE")]
+    pub(crate) replay: Option<PathBuf>,
 }

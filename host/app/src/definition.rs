@@ -98,6 +98,10 @@ pub(crate) struct FilesUsed {
     pub(crate) policy: Option<PathBuf>,
     pub(crate) model: Option<String>,
     pub(crate) price: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) record: Option<PathBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) replay: Option<PathBuf>,
 }
 
 impl Definition {
@@ -150,6 +154,8 @@ impl FilesUsed {
             policy: args.policy.as_ref().map(whole),
             model: args.model.clone(),
             price: args.price.clone(),
+            record: args.record.as_ref().map(whole),
+            replay: args.replay.as_ref().map(whole),
         }
     }
 
@@ -160,6 +166,8 @@ impl FilesUsed {
             policy: self.policy.clone(),
             model: self.model.clone(),
             price: self.price.clone(),
+            record: self.record.clone(),
+            replay: self.replay.clone(),
         }
     }
 }

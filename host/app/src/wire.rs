@@ -79,6 +79,12 @@ pub(crate) fn read_for(args: &WorkflowArgs, own_records: bool) -> Result<Checked
             .set_default(choice)
             .map_err(wrong(Exit::Files))?;
     }
+    if let Some(file) = &args.record {
+        checked.host.record_into(file);
+    }
+    if let Some(file) = &args.replay {
+        checked.host.replay_from(file);
+    }
     Ok(checked)
 }
 

@@ -129,7 +129,8 @@ impl Broker {
         } = answer;
         let used = answer.result.as_ref().ok();
         let usage = used.map(|c| c.usage).unwrap_or_default();
-        let usage_estimated = used.is_some_and(|c| c.usage_estimated);
+        // What a real model took for an answer that nobody has is not known.
+        let usage_estimated = used.map_or(unclear, |c| c.usage_estimated);
         // A simulated answer that says it took longer than the deadline is the
         // timeout it would have been; the provider bills it all the same.
         let (result, simulated) = match answer.took {

@@ -172,6 +172,7 @@ fn endpoint(model: &str, price: Option<&str>) -> Result<Endpoint, Problem> {
         endpoint,
         model: name,
         api_key,
+        ..
     } = model.provider
     else {
         return Err(Problem::failed("a server that is none"));

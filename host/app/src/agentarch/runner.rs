@@ -307,6 +307,8 @@ impl Stage<'_> {
             policy: Some(policy),
             model: None,
             price: None,
+            record: None,
+            replay: None,
         })
     }
 

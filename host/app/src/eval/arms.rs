@@ -61,6 +61,8 @@ pub(super) fn arms(args: &EvalArgs) -> Result<Vec<Contender>, Problem> {
             policy: args.policy.clone(),
             model: args.model.clone(),
             price: args.price.clone(),
+            record: None,
+            replay: None,
         };
         let checked = wire::read_for(&args, false)?;
         for warning in &checked.warnings {

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 use hotcell_broker::Price;
 use hotcell_broker::provider::remote::Protocol;
 
-use super::host::{ApiKey, Chained, DEFAULT_TIMEOUT, Host, Model, Provider};
+use super::host::{ApiKey, Chained, DEFAULT_TIMEOUT, Host, Manner, Model, Prices, Provider};
 use super::problem::{Problem, one_of};
 
 /// The alias that `--model` replaces.
@@ -44,6 +44,16 @@ pub(crate) enum BadUrl {
 }
 
 impl Endpoint {
+    /// The host that is named, without its port.
+    pub(crate) fn host(&self) -> &str {
+        let rest = self.base_url.split_once("://").map_or("", |(_, rest)| rest);
+        let authority = rest.split('/').next().unwrap_or_default();
+        match authority.strip_prefix('[') {
+            Some(rest) => rest.split(']').next().unwrap_or_default(),
+            None => authority.split(':').next().unwrap_or_default(),
+        }
+    }
+
     /// The endpoint of this URL.
     pub(crate) fn parse(url: &str) -> Result<Endpoint, BadUrl> {
         let rest = url
@@ -99,7 +109,7 @@ pub(crate) enum ModelChoice {
 }
 
 /// Takes `--model` and `--price` apart. A server on this machine costs nothing
-/// unless a price is given; for any other the price must be. Another host that is
+/// unless a price is given; for any other it must be, or stand in the table. Another host that is
 /// reached by `https` is given the key in its protocol's variable; one that needs a
 /// different key belongs in the host file.
 pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Problem> {
@@ -126,13 +136,16 @@ pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Pr
     let price = match price {
         Some(price) => parse_price(price)?,
         None if endpoint.loopback => Price::default(),
-        None => {
-            return Err(
-                Problem::new(format!("what `{name}` at `{url}` costs is unknown")).help(
-                    "add `--price IN,OUT`: micro-dollars for a million input and output tokens",
-                ),
-            );
-        }
+        None => match Prices::built_in().of(&endpoint, name) {
+            Some(price) => price,
+            None => {
+                return Err(
+                    Problem::new(format!("what `{name}` at `{url}` costs is unknown")).help(
+                        "add `--price IN,OUT`: micro-dollars for a million input and output tokens",
+                    ),
+                );
+            }
+        },
     };
     let keyed = !endpoint.loopback && endpoint.base_url.starts_with("https://");
     let variable = protocol.key_variable().filter(|_| keyed);
@@ -142,6 +155,7 @@ pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Pr
         endpoint,
         model: name.to_owned(),
         api_key,
+        manner: Manner::default(),
     };
     let model = Model {
         provider,

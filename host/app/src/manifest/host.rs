@@ -5,7 +5,10 @@
 //! a budget counted with zero protects nobody. Keys stay out of the file; it says
 //! where they are.
 
+mod cassette;
 mod chain;
+mod price;
+mod remote;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,8 +26,10 @@ use super::money::{dollars, rate};
 use super::problem::Problem;
 use super::reader::{Named, Reader, Table};
 use super::tools::{self, ToolServer};
-use super::tree::{Kind, Node};
+use super::tree::Node;
 pub(crate) use chain::Chained;
+pub(crate) use price::Prices;
+pub(crate) use remote::Manner;
 
 /// What the operator offers.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +93,8 @@ pub(crate) enum Provider {
         model: String,
         /// Where the key is, if one is needed.
         api_key: Option<ApiKey>,
+        /// In what manner answers are waited for.
+        manner: Manner,
     },
     /// Answers from a file, one JSON value per line.
     Scripted {
@@ -118,14 +125,6 @@ pub(crate) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Decides the draws of a simulated model when nothing else is said.
 const DEFAULT_SEED: u64 = 42;
 
-const BASE_URL: &str = "write it as `http://127.0.0.1:11434/v1`";
-
-const API_KEY: &str =
-    "say where the key is: `api_key = { env = \"NAME\" }` or `api_key = { file = \"PATH\" }`";
-
-const PRICE: &str = "say what a million tokens cost in micro-dollars, 0 if nothing: \
-                     `price = { input_micros_per_mtok = …, output_micros_per_mtok = … }`";
-
 #[derive(Clone, Copy)]
 enum Word {
     Sim,
@@ -152,18 +151,22 @@ const PROVIDERS: [(&str, Word); 10] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let Some(table) = reader.table(root, "a host file", &["models", "tools"]) else {
+    let Some(table) = reader.table(root, "a host file", &["models", "prices", "tools"]) else {
         return host;
     };
     if let Some(servers) = table.get("tools") {
         host.tools = tools::read(reader, servers);
     }
-    let Some(models) = table.get("models") else {
+    let prices = match table.get("prices") {
+        None => Some(Prices::built_in()),
+        Some(node) => price::read(reader, node),
+    };
+    let (Some(models), Some(prices)) = (table.get("models"), prices) else {
         return host;
     };
     for (key, node) in reader.entries(models, "`models`") {
         let named = reader.name(&key.name, &key.span);
-        if let (Some(named), Some(model)) = (named, model(reader, node)) {
+        if let (Some(named), Some(model)) = (named, model(reader, node, &prices)) {
             host.models.insert(named.name, model);
         }
     }
@@ -181,7 +184,7 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     host
 }
 
-fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
+fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
     // Which keys are allowed depends on the provider, so that comes first.
     let all = [
         "provider",
@@ -193,6 +196,9 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         "base_url",
         "model",
         "api_key",
+        "stream",
+        "first_byte_ms",
+        "idle_ms",
         "file",
         "budget_usd",
         "rate",
@@ -219,7 +225,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
     let (what, own): (&str, &[&str]) = match word {
         Word::Sim => ("a `sim` model", &["plugin", "seed", "faults"]),
         Word::Plugin => ("a `plugin` model", &["plugin"]),
-        Word::Remote(protocol) => (server(protocol), &["base_url", "model", "api_key"]),
+        Word::Remote(protocol) => (remote::what(protocol), &remote::KEYS),
         Word::Scripted => ("a `scripted` model", &["file"]),
         Word::Replay => ("a `replay` model", &["file"]),
         Word::Select => ("a `select` model", &[]),
@@ -241,7 +247,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
     let provider = match word {
         Word::Sim => sim(reader, &table),
         Word::Plugin => plugin(reader, &table).map(|plugin| Provider::Plugin { plugin }),
-        Word::Remote(protocol) => remote(reader, &table, protocol),
+        Word::Remote(protocol) => remote::read(reader, &table, protocol),
         Word::Scripted => {
             let file = reader.require(&table, "file", "name a file of answers");
             file.and_then(|node| reader.file(node, "file"))
@@ -254,9 +260,14 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         }
         Word::Select => None,
     };
-    let price = reader
-        .require(&table, "price", PRICE)
-        .and_then(|node| price(reader, node));
+    let price = match &provider {
+        Some(Provider::Remote {
+            endpoint, model, ..
+        }) => price::of_server(reader, &table, node, prices, (endpoint, model)),
+        _ => reader
+            .require(&table, "price", price::WRITTEN)
+            .and_then(|node| price::written(reader, node)),
+    };
     let timeout = match table.get("timeout_ms") {
         None => Some(DEFAULT_TIMEOUT),
         Some(node) => reader
@@ -367,87 +378,4 @@ fn faults(reader: &mut Reader, node: &Node) -> Option<FaultModel> {
         return None;
     }
     Some(model)
-}
-
-fn server(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::OpenAi => "an `openai` model",
-        Protocol::OpenAiResponses => "an `openai-responses` model",
-        Protocol::Anthropic => "an `anthropic` model",
-        Protocol::Gemini => "a `gemini` model",
-        Protocol::Ollama => "an `ollama` model",
-    }
-}
-
-fn remote(reader: &mut Reader, table: &Table<'_>, protocol: Protocol) -> Option<Provider> {
-    let endpoint = reader
-        .require(table, "base_url", BASE_URL)
-        .and_then(|node| {
-            let url = reader.text(node, "base_url")?;
-            match Endpoint::parse(&url) {
-                Ok(endpoint) => Some(endpoint),
-                Err(error) => {
-                    reader.wrong(
-                        &node.span,
-                        "`base_url` is not usable",
-                        error.to_string(),
-                        BASE_URL,
-                    );
-                    None
-                }
-            }
-        });
-    let model = reader.require(table, "model", "write the name that the server knows it by");
-    let model = model.and_then(|node| reader.text(node, "model"));
-    let api_key = match table.get("api_key") {
-        None => Some(None),
-        Some(node) => api_key(reader, node).map(Some),
-    };
-    Some(Provider::Remote {
-        protocol,
-        endpoint: endpoint?,
-        model: model?,
-        api_key: api_key?,
-    })
-}
-
-fn api_key(reader: &mut Reader, node: &Node) -> Option<ApiKey> {
-    if let Kind::Text(_) = node.kind {
-        // No label: it would print the key.
-        let message = format!(
-            "{} holds a key that is written out",
-            reader.line(&node.span)
-        );
-        reader.push(Problem::new(message).help(API_KEY));
-        return None;
-    }
-    let table = reader.table(node, "`api_key`", &["env", "file"])?;
-    match (table.get("env"), table.get("file")) {
-        (Some(node), None) => reader.text(node, "env").map(ApiKey::Env),
-        (None, Some(node)) => reader.file(node, "file").map(ApiKey::File),
-        _ => {
-            let help = "write `{ env = \"NAME\" }` or `{ file = \"PATH\" }`";
-            reader.wrong(
-                &node.span,
-                "`api_key` needs `env` or `file`, not both",
-                "here",
-                help,
-            );
-            None
-        }
-    }
-}
-
-fn price(reader: &mut Reader, node: &Node) -> Option<Price> {
-    let keys = ["input_micros_per_mtok", "output_micros_per_mtok"];
-    let table = reader.table(node, "`price`", &keys)?;
-    let mut part = |key: &str| {
-        let node = reader.require(&table, key, PRICE)?;
-        reader.whole(node, key, 0..=u64::MAX)
-    };
-    let [input, output] = keys.map(&mut part);
-    Some(Price {
-        input_micros_per_mtok: input?,
-        output_micros_per_mtok: output?,
-    })
 }

@@ -229,6 +229,7 @@ fn good_files_become_checked_types() {
         endpoint,
         model,
         api_key,
+        ..
     } = &models["local"].provider
     else {
         panic!()

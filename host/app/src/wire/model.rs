@@ -30,6 +30,7 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
             endpoint,
             model: name,
             api_key,
+            manner,
         } => {
             let api_key = api_key
                 .as_ref()
@@ -47,6 +48,8 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
                 base_url: base_url.clone(),
                 model: name.clone(),
                 api_key,
+                stream: manner.stream,
+                waits: manner.waits,
             };
             let remote = Remote::new(config)
                 .map_err(|e| wrong(e.to_string(), "see `base_url` and `model`"))?;

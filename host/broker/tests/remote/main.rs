@@ -27,7 +27,7 @@ use hotcell_broker::llm::{
 use hotcell_broker::provider::remote::{Protocol, Remote, RemoteConfig, Waits};
 use hotcell_broker::provider::secret::Secret;
 use hotcell_broker::tool::{EffectKind, ToolCall, ToolSpec};
-use serde_json::{Value, json};
+use serde_json::json;
 use setup::{Setup, question};
 
 const KEY: &str = "sk-never-to-be-seen";
