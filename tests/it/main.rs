@@ -18,6 +18,7 @@ mod bad_files;
 mod bad_plugins;
 mod bench;
 mod cassettes;
+mod budgets;
 mod desks;
 mod eval;
 mod example;

@@ -51,6 +51,8 @@ pub(crate) struct Model {
     pub(crate) timeout: Duration,
     /// What all its calls may cost together, in micro-dollars.
     pub(crate) budget: Option<u64>,
+    /// The most output tokens of one call.
+    pub(crate) max_output_tokens: Option<u32>,
     /// How often it may be asked.
     pub(crate) rate: Option<Rate>,
     /// Where its calls are recorded, if they are.
@@ -202,6 +204,7 @@ fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
         "file",
         "budget_usd",
         "rate",
+        "max_output_tokens",
         "record",
         "fallback",
         "safe_default",
@@ -236,6 +239,7 @@ fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
         "timeout_ms",
         "budget_usd",
         "rate",
+        "max_output_tokens",
         "record",
     ]
     .iter()
@@ -278,6 +282,13 @@ fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
         None => Some(None),
         Some(node) => dollars(reader, node, "budget_usd").map(Some),
     };
+    let max_output_tokens = match table.get("max_output_tokens") {
+        None => Some(None),
+        Some(node) => {
+            let most = reader.whole(node, "max_output_tokens", 1..=u64::from(u32::MAX));
+            most.map(|most| u32::try_from(most).ok())
+        }
+    };
     let rate = match table.get("rate") {
         None => Some(None),
         Some(node) => rate(reader, node, &[]).map(Some),
@@ -291,6 +302,7 @@ fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
         price: price?,
         timeout: timeout?,
         budget: budget?,
+        max_output_tokens: max_output_tokens?,
         rate: rate?,
         record: record?,
         chained: chain::read(reader, &table)?,
@@ -315,6 +327,7 @@ fn select(reader: &mut Reader, node: &Node) -> Option<Model> {
         price: Price::default(),
         timeout: DEFAULT_TIMEOUT,
         budget: None,
+        max_output_tokens: None,
         rate: None,
         record: None,
         chained,
