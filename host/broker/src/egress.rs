@@ -14,6 +14,7 @@
 pub mod address;
 mod body;
 pub(crate) mod errand;
+mod discreet;
 mod error;
 pub mod origin;
 mod places;

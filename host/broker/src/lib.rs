@@ -49,6 +49,7 @@ use llm::{LlmProvider, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
 use recall::{AttemptLog, Clock, Unrecorded};
+use secrets::Secrets;
 use tool::registry::Tools;
 use tool::{ToolProvider, ToolSpec, UnusableTool};
 
@@ -207,6 +208,7 @@ struct Inner {
     ledger: Option<Ledger>,
     audit: Option<audit::Trail>,
     clock: Option<Clock>,
+    secrets: Arc<Secrets>,
 }
 
 /// What a broker is made of. By default it has nothing, and grants nothing.
@@ -232,6 +234,8 @@ pub struct Parts {
     pub audit: Option<audit::Trail>,
     /// What time it is. Without a clock it is always the moment of the run.
     pub clock: Option<Clock>,
+    /// What plugins may use by name.
+    pub secrets: Secrets,
 }
 
 impl Broker {
@@ -264,6 +268,7 @@ impl Broker {
                 ledger: parts.ledger,
                 audit: parts.audit,
                 clock: parts.clock,
+                secrets: Arc::new(parts.secrets),
             }),
         })
     }

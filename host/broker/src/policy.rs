@@ -59,7 +59,8 @@ pub enum Capability {
     Delegate,
     /// Asking a human. Not offered yet.
     Approval,
-    /// Secret handles; the resource is a secret's name. Not offered yet.
+    /// Secrets; the resource is a secret's name, behind `reveal ` when the value is
+    /// asked for and not the handle.
     Secrets,
 }
 
@@ -100,6 +101,7 @@ impl Capability {
                 | Capability::Http
                 | Capability::Files
                 | Capability::Memory
+                | Capability::Secrets
         )
     }
 }
@@ -126,6 +128,12 @@ pub struct Grants {
     /// Other agents.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub delegate: BTreeSet<String>,
+    /// Secrets, as handles.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// Secrets whose values it may be told.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets_reveal: BTreeSet<String>,
 }
 
 impl Grants {
@@ -144,7 +152,11 @@ impl Grants {
                 self.memory(access, namespace).is_some()
             }
             Capability::Delegate => self.delegate.contains(resource),
-            Capability::Approval | Capability::Secrets => false,
+            Capability::Approval => false,
+            Capability::Secrets => match resource.strip_prefix(REVEAL) {
+                Some(name) => self.secrets_reveal.contains(name),
+                None => self.secrets.contains(resource),
+            },
         }
     }
 
@@ -160,6 +172,15 @@ impl Grants {
             (grant.origin == *origin && grant.methods.contains(method)) || !Guard::EgressAllow.on()
         })
     }
+}
+
+/// What stands before a secret's name when its value is asked for. No name has a
+/// space.
+const REVEAL: &str = "reveal ";
+
+/// The resource that is the value of a secret.
+pub fn reveal(name: &str) -> String {
+    format!("{REVEAL}{name}")
 }
 
 /// `POST https://example.com` taken apart; `GET` when there is no method.
@@ -265,6 +286,10 @@ pub fn line_that_allows(access: Access<'_>) -> String {
                 MemoryAccess::Write => ", access = \"write\"",
             };
             format!("[plugin.{plugin}] {capability} = [{{ namespace = {namespace:?}{access} }}]")
+        }
+        Capability::Secrets if access.resource.starts_with(REVEAL) => {
+            let name = access.resource.strip_prefix(REVEAL).unwrap_or_default();
+            format!("[plugin.{plugin}] secrets_reveal = [{name:?}]")
         }
         _ => format!("[plugin.{plugin}] {capability} = [{:?}]", access.resource),
     }
