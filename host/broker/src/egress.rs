@@ -13,8 +13,8 @@
 
 pub mod address;
 mod body;
-pub(crate) mod errand;
 mod discreet;
+pub(crate) mod errand;
 mod error;
 pub mod origin;
 mod places;

@@ -236,9 +236,7 @@ pub(crate) fn secret(name: &str) -> Result<Secret, Denial> {
             name: name.to_owned(),
             value,
         }),
-        None if state(|state| state.scripted) => {
-            Err(Denial::NotGranted(format!("secrets {name}")))
-        }
+        None if state(|state| state.scripted) => Err(Denial::NotGranted(format!("secrets {name}"))),
         None => Err(Denial::Unavailable),
     }
 }

@@ -9,6 +9,7 @@ mod cassette;
 mod chain;
 mod price;
 mod remote;
+pub(crate) mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use super::tree::Node;
 pub(crate) use chain::Chained;
 pub(crate) use price::Prices;
 pub(crate) use remote::Manner;
+use secrets::SecretPlace;
 
 /// What the operator offers.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +40,8 @@ pub(crate) struct Host {
     pub(crate) models: BTreeMap<String, Model>,
     /// Servers of tools by name.
     pub(crate) tools: BTreeMap<String, ToolServer>,
+    /// Secrets by name.
+    pub(crate) secrets: BTreeMap<String, SecretPlace>,
 }
 
 /// One model.
@@ -153,11 +157,15 @@ const PROVIDERS: [(&str, Word); 10] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let Some(table) = reader.table(root, "a host file", &["models", "prices", "tools"]) else {
+    let keys = ["models", "prices", "secrets", "tools"];
+    let Some(table) = reader.table(root, "a host file", &keys) else {
         return host;
     };
     if let Some(servers) = table.get("tools") {
         host.tools = tools::read(reader, servers);
+    }
+    if let Some(node) = table.get("secrets") {
+        host.secrets = secrets::read(reader, node);
     }
     let prices = match table.get("prices") {
         None => Some(Prices::built_in()),
