@@ -162,7 +162,7 @@ fn capabilities_that_are_not_granted_or_not_offered_are_refused() {
     let ran = Scene::probe("unavailable").run(&[]);
     let all = json!({
         "memory": "not-granted",
-        "delegate": "unavailable",
+        "delegate": "not-granted",
         "approval": "unavailable",
         "secrets": "unavailable",
     });

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hotcell_broker::bulkhead::Room;
+use hotcell_broker::delegate::AgentProvider;
 use hotcell_broker::egress::Egress;
 use hotcell_broker::ledger::Ledger;
 use hotcell_broker::llm::{LlmProvider, Origin};
@@ -31,8 +32,8 @@ use hotcell_broker::{Broker, Caller, Parts, Policy, Route};
 use hotcell_runtime::compile::{CompileError, Compiler};
 use hotcell_runtime::manifest::{Kind, Limits};
 use hotcell_runtime::{
-    Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings, StartError,
-    Tape, ToolPlugin,
+    AgentPlugin, Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings,
+    StartError, Tape, ToolPlugin,
 };
 use hotcell_store::Digest;
 use hotcell_store::books::Books;
@@ -458,6 +459,7 @@ impl Workshop {
             books: Some(books),
             ledger: Some(ledger.clone()),
             clock: Some(clock()),
+            agents: agents(&plugins, &cells),
             ..Parts::default()
         };
         let broker = Broker::assemble(parts).map_err(|e| {
@@ -729,6 +731,16 @@ fn load(
     plugin
         .map(Arc::new)
         .map_err(|error| not_a_plugin(path, &error))
+}
+
+/// The agents of a workflow, for those that may ask them.
+fn agents(plugins: &BTreeMap<String, Arc<Plugin>>, cells: &Cells) -> Vec<Arc<dyn AgentProvider>> {
+    let agents = plugins
+        .values()
+        .filter(|it| it.manifest.kind == Kind::Agent);
+    agents
+        .map(|plugin| Arc::new(AgentPlugin::new(cells.clone(), Arc::clone(plugin))) as _)
+        .collect()
 }
 
 /// Asks each tool plugin what it offers.

@@ -15,6 +15,7 @@ use hotcell_store::guard::Guard;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use crate::delegate::{Kin, is_within};
 use crate::files::FileRefusal;
 use crate::llm::{Degradation, Origin, Usage};
 use crate::policy::{Access, Capability, Denial, line_that_allows};
@@ -308,6 +309,8 @@ pub struct Spent {
 #[derive(Debug, Default)]
 pub struct Meter {
     records: Mutex<Records>,
+    /// The calls of agents by agents.
+    kin: Arc<Kin>,
 }
 
 /// What a meter has collected.
@@ -358,13 +361,19 @@ impl Meter {
         self.lock().clone()
     }
 
-    /// What the effects of one attempt come to so far.
+    /// The calls of agents by agents of the run.
+    pub(crate) fn kin(&self) -> &Arc<Kin> {
+        &self.kin
+    }
+
+    /// What the effects of one attempt come to so far, with those of the agents that
+    /// it asked.
     pub fn spent(&self, step: &str, attempt: u32) -> Spent {
         let records = self.lock();
         let own = records
             .effects
             .iter()
-            .filter(|it| it.attempt == attempt && it.step == step);
+            .filter(|it| it.attempt == attempt && is_within(&it.step, step));
         own.fold(Spent::default(), |spent, effect| {
             let simulated = if effect.simulated_time {
                 effect.took

@@ -104,6 +104,11 @@ impl Broker {
             open.end("cancelled", |_| {});
             return Reply::halted();
         };
+        if matches!(question, Question::Delegate(_)) && caller.log.halted().is_some() {
+            // The agent that was asked cannot go on, and neither can who asked it.
+            open.end("cancelled", |_| {});
+            return Reply::halted();
+        }
         let outcome = result.answer().outcome();
         let took = open.end(outcome, |_| {});
         admitted.answered(|| result.answer(), took);

@@ -55,7 +55,7 @@ pub enum Capability {
     /// Stored values; the resource is a namespace, with `write` before it for more
     /// than reading.
     Memory,
-    /// Asking other agents; the resource is an agent. Not offered yet.
+    /// Asking other agents; the resource is an agent.
     Delegate,
     /// Asking a human. Not offered yet.
     Approval,
@@ -101,6 +101,7 @@ impl Capability {
                 | Capability::Http
                 | Capability::Files
                 | Capability::Memory
+                | Capability::Delegate
                 | Capability::Secrets
         )
     }

@@ -20,6 +20,7 @@ mod question;
 mod record;
 mod slip;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -137,8 +138,13 @@ pub struct AttemptLog(Option<Arc<Inner>>);
 struct Inner {
     /// Where to write; none when nothing is.
     to: Option<(RunLog, Clock)>,
+    /// What is known of the agents that the attempt asks.
+    below: Arc<Below>,
     state: Mutex<State>,
 }
+
+/// What is known of attempts, by step and attempt.
+pub type Below = BTreeMap<(String, u32), Known>;
 
 #[derive(Default)]
 struct State {
@@ -163,22 +169,45 @@ impl AttemptLog {
 
     /// What is known is answered, the rest is done and written down.
     pub fn live(run: RunLog, clock: Clock, known: Known) -> AttemptLog {
-        AttemptLog::new(Some((run, clock)), known)
+        AttemptLog::new(Some((run, clock)), known, Arc::default())
+    }
+
+    /// The same with what is known of the agents that the attempt asked.
+    pub fn live_over(run: RunLog, clock: Clock, known: Known, below: Below) -> AttemptLog {
+        AttemptLog::new(Some((run, clock)), known, Arc::new(below))
+    }
+
+    /// The log of an agent that this attempt asks, which works under this path.
+    pub fn below(&self, step: &str, attempt: u32) -> AttemptLog {
+        let Some(log) = &self.0 else {
+            return AttemptLog::off();
+        };
+        let known = log.below.get(&(step.to_owned(), attempt));
+        let known = known.cloned().unwrap_or_default();
+        AttemptLog::new(log.to.clone(), known, Arc::clone(&log.below))
+    }
+
+    /// The attempt cannot go on, because an agent that it asked cannot.
+    pub fn halt(&self, halt: Halt) {
+        if let Some(log) = &self.0 {
+            log.lock().halt(halt);
+        }
     }
 
     /// What is known is answered; nothing is done and nothing written, and what
     /// is not known is a divergence.
     pub fn strict(known: Known) -> AttemptLog {
-        AttemptLog::new(None, known)
+        AttemptLog::new(None, known, Arc::default())
     }
 
-    fn new(to: Option<(RunLog, Clock)>, known: Known) -> AttemptLog {
+    fn new(to: Option<(RunLog, Clock)>, known: Known, below: Arc<Below>) -> AttemptLog {
         let state = State {
             known,
             ..State::default()
         };
         AttemptLog(Some(Arc::new(Inner {
             to,
+            below,
             state: Mutex::new(state),
         })))
     }

@@ -5,6 +5,7 @@ use crate::bindings;
 use crate::cell::State;
 
 mod context;
+mod delegate;
 pub(crate) mod llm;
 mod log;
 mod memory;

@@ -40,7 +40,7 @@ pub use log::TOTAL as LOG_BYTES;
 pub use plugin::{CallLimits, Inspection, LoadError, Plugin, inspect};
 pub use precheck::TooMuch;
 pub use preflight::Shortage;
-pub use providers::{ModelPlugin, ToolPlugin};
+pub use providers::{AgentPlugin, ModelPlugin, ToolPlugin};
 pub use runtime::{Cells, Runtime, StartError};
 pub use settings::{
     GUEST_STACK, HOST_OBJECTS, HOSTCALL_BYTES, MAX_COMPONENT_BYTES, Settings, TICK,

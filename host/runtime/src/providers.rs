@@ -1,5 +1,7 @@
-//! Tools and models that are plugins: the broker's provider traits, implemented
-//! once over components.
+//! Tools, models and agents that are plugins: the broker's provider traits,
+//! implemented once over components.
+
+mod agent;
 
 use std::sync::Arc;
 
@@ -8,6 +10,8 @@ use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
 use hotcell_broker::tool::registry::is_tool_name;
 use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 use hotcell_broker::{Broker, Caller, text};
+
+pub use agent::AgentPlugin;
 
 use crate::end::End;
 use crate::plugin::Plugin;

@@ -635,8 +635,9 @@ mod tests {
         assert_eq!(of("llm"), Standing::NeedsGrant);
         assert_eq!(of("tools"), Standing::NeedsGrant);
         assert_eq!(of("memory"), Standing::NeedsGrant);
+        assert_eq!(of("delegate"), Standing::NeedsGrant);
         assert_eq!(of("secrets"), Standing::NeedsGrant);
-        for name in ["delegate", "approval"] {
+        for name in ["approval"] {
             assert_eq!(of(name), Standing::Unavailable, "{name}");
         }
     }

@@ -249,10 +249,13 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
                     }));
             }
             Capability::Memory => grants.memory = memory::read(reader, node, &mut given),
+            Capability::Delegate => {
+                grants.delegate = names::read(reader, node, capability, &mut given);
+            }
             Capability::Secrets => {
                 grants.secrets = names::read(reader, node, capability, &mut given);
             }
-            Capability::Delegate | Capability::Approval => {}
+            Capability::Approval => {}
         }
     }
     if let Some(node) = table.get(secrets::REVEAL) {

@@ -105,11 +105,10 @@ impl Totals {
                 Capability::Http => self.http_requests += 1,
                 // One record for each folder that a cell looked into: nothing to add up.
                 Capability::Files => {}
+                // What agents that were asked did is counted by itself.
+                Capability::Memory | Capability::Delegate => {}
                 // Not offered, so nobody has used them.
-                Capability::Memory
-                | Capability::Delegate
-                | Capability::Approval
-                | Capability::Secrets => {}
+                Capability::Approval | Capability::Secrets => {}
             }
         }
     }

@@ -9,9 +9,9 @@ use super::record::{
     Answer, Ask, INTENT, Intent, Outcome, REFUSED, RESULT, Refused, Resolution, Spent, TOLD,
     Version,
 };
-use super::{Halt, Inner, State, Unrecorded};
+use super::{Halt, Inner, Known, State, Unrecorded};
 use crate::approval::{ApprovalDecision, ApprovalError};
-use crate::delegate::DelegateError;
+use crate::delegate::{self, DelegateError};
 use crate::llm::{Embedding, LlmError, Origin, Response};
 use crate::memory::MemoryError;
 use crate::meter::Refusal;
@@ -356,6 +356,17 @@ impl Made<'_> {
         let resource = self.question.resource();
         let effect = outcome.effect(&caller.plugin, sequence, resource);
         caller.meter.effect(effect);
+        if let Question::Delegate(ask) = self.question {
+            // What the agent did then, and those that it asked.
+            let path = delegate::path(&caller.step, &ask.agent, sequence);
+            let of_attempt = |((step, attempt), _): &(&(String, u32), &Known)| {
+                *attempt == caller.attempt && delegate::is_within(step, &path)
+            };
+            for ((step, _), known) in self.log.below.iter().filter(of_attempt) {
+                let agent = delegate::agent_and_step(step).map_or("", |(agent, _)| agent);
+                known.tell(agent, &caller.meter);
+            }
+        }
         self.give(outcome.answer)
     }
 

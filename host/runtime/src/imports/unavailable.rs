@@ -1,5 +1,5 @@
 //! Capabilities that the contract declares and this host does not offer yet:
-//! `delegate`, `approval`. Each use is a typed refusal that
+//! `approval`. Each use is a typed refusal that
 //! is counted like any other; no guest has to guess, and none is refused at
 //! load for importing them.
 
@@ -7,7 +7,7 @@ use hotcell_broker::{self as host, Capability};
 
 use super::llm::{denial, denial_to_host};
 use crate::bindings::capability::types::Denial;
-use crate::bindings::capability::{approval, delegate};
+use crate::bindings::capability::approval;
 use crate::cell::State;
 
 impl State {
@@ -37,28 +37,6 @@ impl State {
 
     fn unavailable(&self, capability: Capability, resource: &str) -> wasmtime::Result<Denial> {
         self.refuse(capability.name(), capability, resource)
-    }
-}
-
-impl delegate::Host for State {
-    async fn ask(
-        &mut self,
-        request: delegate::Request,
-    ) -> wasmtime::Result<Result<String, delegate::Error>> {
-        Ok(Err(delegate::Error::Denied(
-            self.unavailable(Capability::Delegate, &request.agent)?,
-        )))
-    }
-
-    async fn ask_all(
-        &mut self,
-        requests: Vec<delegate::Request>,
-    ) -> wasmtime::Result<Vec<Result<String, delegate::Error>>> {
-        let refuse = |request: &delegate::Request| {
-            let reason = self.unavailable(Capability::Delegate, &request.agent)?;
-            Ok(Err(delegate::Error::Denied(reason)))
-        };
-        requests.iter().map(refuse).collect()
     }
 }
 

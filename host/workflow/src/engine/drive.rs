@@ -10,6 +10,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::{AbortHandle, Abortable};
 use futures::stream::{FuturesUnordered, StreamExt};
+use hotcell_runtime::broker::delegate;
 use hotcell_runtime::broker::recall::{AttemptLog, Halt, Known};
 use hotcell_runtime::broker::store::journal::{Entry, RunLog};
 use tokio::time::Instant;
@@ -273,7 +274,15 @@ impl Scene<'_> {
         };
         let known = past.known.get(&key).cloned().unwrap_or_default();
         let clock = Arc::clone(&book.durable.clock);
-        AttemptLog::live(book.log.clone(), clock, known)
+        let (step, attempt) = &key;
+        let asked = |(path, of): &(String, u32)| {
+            of == attempt && path != step && delegate::is_within(path, step)
+        };
+        let below = past.known.iter().filter(|(it, _)| asked(it));
+        let below = below
+            .map(|(it, known)| (it.clone(), known.clone()))
+            .collect();
+        AttemptLog::live_over(book.log.clone(), clock, known, below)
     }
 
     fn tell(&self, what: &What) {

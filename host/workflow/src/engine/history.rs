@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use hotcell_runtime::broker::delegate;
 use hotcell_runtime::broker::recall::{BadRecord, Known};
 use hotcell_runtime::broker::store::journal::{Entry, Record};
 use serde::{Deserialize, Serialize};
@@ -209,7 +210,9 @@ impl History {
     }
 
     /// Whether a try has ended: of a step, or of a validator under its path.
+    /// What an agent did that another asked has ended with the step that it was for.
     pub fn has_ended(&self, step: &str, attempt: u32) -> bool {
+        let step = delegate::agent_and_step(step).map_or(step, |(_, step)| step);
         self.events.iter().any(|event| match &event.what {
             What::Answered {
                 path, attempt: of, ..

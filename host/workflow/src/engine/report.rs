@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use hotcell_runtime::broker::delegate;
 use hotcell_runtime::broker::meter::{Meter, Records};
 use hotcell_runtime::broker::recall::{Halt, Known};
 use hotcell_runtime::broker::text;
@@ -169,9 +170,15 @@ impl Notes {
         except: &BTreeSet<(String, u32)>,
         meter: &Meter,
     ) {
-        for (key, known) in known.iter().filter(|(key, _)| !except.contains(*key)) {
-            let plugin = self.asked.get(key).map_or("", |plugin| plugin);
-            known.tell(plugin, meter);
+        for (key, known) in known {
+            let (plugin, of) = match delegate::agent_and_step(&key.0) {
+                // Told by whoever asked it.
+                Some((agent, step)) => (agent, &(step.to_owned(), key.1)),
+                None => (self.asked.get(key).map_or("", |plugin| &**plugin), key),
+            };
+            if !except.contains(of) {
+                known.tell(plugin, meter);
+            }
         }
     }
 

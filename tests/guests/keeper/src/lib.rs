@@ -3,6 +3,8 @@
 
 use std::fmt::Display;
 
+use hotcell_sdk::delegate::{self, Request};
+use hotcell_sdk::llm;
 use hotcell_sdk::memory::{self, Expect};
 use hotcell_sdk::{Agent, Answer, Failure, Task};
 use serde::Deserialize;
@@ -31,6 +33,16 @@ enum Step {
     /// Writes again and again under new keys until it is refused; tells how often
     /// it was not.
     Fill(String, Value),
+    /// A question for the model.
+    Model(String),
+    /// Agent and input.
+    Ask(String, Value),
+    /// All at once.
+    AskAll(Vec<(String, Value)>),
+    /// The first asks the second to ask the third and so on, round and round.
+    Chain(Vec<String>),
+    /// Each asks so many of these, who each do the same.
+    Bomb(String, u32),
 }
 
 impl Agent for Keeper {
@@ -81,7 +93,48 @@ fn act(step: Step) -> Value {
                 }
             }
         }
+        Step::Model(question) => match llm::Request::new("default").user(question).complete() {
+            Ok(answer) => answer.text().into(),
+            Err(error) => failed(error),
+        },
+        Step::Ask(agent, input) => ask(&agent, &input),
+        Step::AskAll(asks) => {
+            let requests = asks
+                .iter()
+                .map(|(agent, input)| Request::new(agent, "do", input));
+            match requests.collect() {
+                Ok(requests) => answers(requests).into(),
+                Err(error) => failed(error),
+            }
+        }
+        Step::Chain(mut agents) => {
+            let next = agents.remove(0);
+            agents.push(next.clone());
+            ask(&next, &json!({ "do": [{ "chain": agents }] }))
+        }
+        Step::Bomb(agent, width) => {
+            let input = json!({ "do": [{ "bomb": [agent, width] }] });
+            let requests = (0..width).map(|_| Request::new(&agent, "do", &input));
+            match requests.collect() {
+                Ok(requests) => {
+                    let answers = answers(requests);
+                    let failed = |it: &&Value| it.get("failed").is_some();
+                    json!({ "failed": answers.iter().filter(failed).count() })
+                }
+                Err(error) => failed(error),
+            }
+        }
     }
+}
+
+fn ask(agent: &str, input: &Value) -> Value {
+    let answer = Request::new(agent, "do", input).and_then(delegate::ask::<Value>);
+    answer.unwrap_or_else(failed)
+}
+
+fn answers(requests: Vec<Request>) -> Vec<Value> {
+    let answers = delegate::ask_all::<Value>(requests).into_iter();
+    answers.map(|it| it.unwrap_or_else(failed)).collect()
 }
 
 fn told<T: Into<Value>>(result: Result<T, memory::Error>) -> Value {
