@@ -236,7 +236,7 @@ fn whatever_an_import_gives_is_on_the_tape() {
         "call",
         "memory.get n k",
         "delegate.ask",
-        "approval",
+        "approval.ask",
         "secrets",
     ];
     assert_eq!(whats(&all), set(refused));

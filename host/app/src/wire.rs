@@ -451,6 +451,7 @@ impl Workshop {
         let secrets = secrets::connect(checked, &egress).await?;
         let parts = Parts {
             audit: trail.transpose()?,
+            approvals: checked.host.approvals.clone(),
             policy,
             egress,
             secrets,

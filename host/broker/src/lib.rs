@@ -208,6 +208,7 @@ struct Inner {
     ledger: Option<Ledger>,
     audit: Option<audit::Trail>,
     clock: Option<Clock>,
+    approvals: approval::queue::Rules,
     secrets: Arc<Secrets>,
 }
 
@@ -234,6 +235,8 @@ pub struct Parts {
     pub audit: Option<audit::Trail>,
     /// What time it is. Without a clock it is always the moment of the run.
     pub clock: Option<Clock>,
+    /// How humans are asked.
+    pub approvals: approval::queue::Rules,
     /// What plugins may use by name.
     pub secrets: Secrets,
 }
@@ -268,6 +271,7 @@ impl Broker {
                 ledger: parts.ledger,
                 audit: parts.audit,
                 clock: parts.clock,
+                approvals: parts.approvals,
                 secrets: Arc::new(parts.secrets),
             }),
         })

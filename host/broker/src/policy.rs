@@ -57,7 +57,7 @@ pub enum Capability {
     Memory,
     /// Asking other agents; the resource is an agent.
     Delegate,
-    /// Asking a human. Not offered yet.
+    /// Asking a human; the resource is an action such as `pay invoice`.
     Approval,
     /// Secrets; the resource is a secret's name, behind `reveal ` when the value is
     /// asked for and not the handle.
@@ -101,6 +101,7 @@ impl Capability {
                 | Capability::Http
                 | Capability::Files
                 | Capability::Memory
+                | Capability::Approval
                 | Capability::Delegate
                 | Capability::Secrets
         )
@@ -129,6 +130,9 @@ pub struct Grants {
     /// Other agents.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub delegate: BTreeSet<String>,
+    /// What the plugin may ask a human to allow.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub approval: BTreeSet<String>,
     /// Secrets, as handles.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub secrets: BTreeSet<String>,
@@ -153,7 +157,7 @@ impl Grants {
                 self.memory(access, namespace).is_some()
             }
             Capability::Delegate => self.delegate.contains(resource),
-            Capability::Approval => false,
+            Capability::Approval => self.approval.contains(resource),
             Capability::Secrets => match resource.strip_prefix(REVEAL) {
                 Some(name) => self.secrets_reveal.contains(name),
                 None => self.secrets.contains(resource),

@@ -4,6 +4,7 @@
 use crate::bindings;
 use crate::cell::State;
 
+mod approval;
 mod context;
 mod delegate;
 pub(crate) mod llm;

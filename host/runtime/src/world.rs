@@ -637,9 +637,7 @@ mod tests {
         assert_eq!(of("memory"), Standing::NeedsGrant);
         assert_eq!(of("delegate"), Standing::NeedsGrant);
         assert_eq!(of("secrets"), Standing::NeedsGrant);
-        for name in ["approval"] {
-            assert_eq!(of(name), Standing::Unavailable, "{name}");
-        }
+        assert_eq!(of("approval"), Standing::NeedsGrant);
     }
 
     /// The contract with one thing changed, as a stranger's component would

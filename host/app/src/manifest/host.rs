@@ -5,6 +5,7 @@
 //! a budget counted with zero protects nobody. Keys stay out of the file; it says
 //! where they are.
 
+mod approvals;
 mod cassette;
 mod chain;
 mod price;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hotcell_broker::Price;
+use hotcell_broker::approval::queue::Rules;
 use hotcell_broker::ledger::Rate;
 use hotcell_broker::provider::chain::When;
 use hotcell_broker::provider::faults::FaultModel;
@@ -36,6 +38,8 @@ use secrets::SecretPlace;
 /// What the operator offers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
+    /// How humans are asked.
+    pub(crate) approvals: Rules,
     /// Models by alias.
     pub(crate) models: BTreeMap<String, Model>,
     /// Servers of tools by name.
@@ -157,10 +161,13 @@ const PROVIDERS: [(&str, Word); 10] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let keys = ["models", "prices", "secrets", "tools"];
+    let keys = ["approvals", "models", "prices", "secrets", "tools"];
     let Some(table) = reader.table(root, "a host file", &keys) else {
         return host;
     };
+    if let Some(node) = table.get("approvals") {
+        host.approvals = approvals::read(reader, node);
+    }
     if let Some(servers) = table.get("tools") {
         host.tools = tools::read(reader, servers);
     }

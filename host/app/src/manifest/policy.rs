@@ -252,10 +252,12 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
             Capability::Delegate => {
                 grants.delegate = names::read(reader, node, capability, &mut given);
             }
+            Capability::Approval => {
+                grants.approval = names::read(reader, node, capability, &mut given);
+            }
             Capability::Secrets => {
                 grants.secrets = names::read(reader, node, capability, &mut given);
             }
-            Capability::Approval => {}
         }
     }
     if let Some(node) = table.get(secrets::REVEAL) {

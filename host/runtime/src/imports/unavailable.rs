@@ -1,13 +1,11 @@
-//! Capabilities that the contract declares and this host does not offer yet:
-//! `approval`. Each use is a typed refusal that
-//! is counted like any other; no guest has to guess, and none is refused at
-//! load for importing them.
+//! What the contract declares and this host does not do. Each use is a typed
+//! refusal that is counted like any other; no guest has to guess, and none is
+//! refused at load for importing it.
 
 use hotcell_broker::{self as host, Capability};
 
 use super::llm::{denial, denial_to_host};
 use crate::bindings::capability::types::Denial;
-use crate::bindings::capability::approval;
 use crate::cell::State;
 
 impl State {
@@ -33,20 +31,5 @@ impl State {
             Ok(()) => Denial::Unavailable,
         };
         Ok(self.read(what, reason))
-    }
-
-    fn unavailable(&self, capability: Capability, resource: &str) -> wasmtime::Result<Denial> {
-        self.refuse(capability.name(), capability, resource)
-    }
-}
-
-impl approval::Host for State {
-    async fn ask(
-        &mut self,
-        request: approval::Request,
-    ) -> wasmtime::Result<Result<approval::Decision, approval::Error>> {
-        Ok(Err(approval::Error::Denied(
-            self.unavailable(Capability::Approval, &request.action)?,
-        )))
     }
 }

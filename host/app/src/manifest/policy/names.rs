@@ -1,4 +1,4 @@
-//! Grants that are lists of names: `llm`, `tools`, `delegate`.
+//! Grants that are lists of names: `llm`, `tools`, `delegate`, `approval`, `secrets`.
 
 use std::collections::BTreeSet;
 
