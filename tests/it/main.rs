@@ -40,4 +40,5 @@ mod secrets;
 mod start;
 mod tape;
 mod targets;
+mod tools;
 mod worker;

@@ -6,7 +6,7 @@ use hotcell_runtime::compile::WORKER;
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
     advise, approvals, audit, bench, build, cancel, check, costs, data, eval, fork, inspect,
-    policy, replay, resume, run, runs, screen, show, worker,
+    policy, replay, resume, run, runs, screen, show, tools, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -44,8 +44,25 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
-    /// Check what is granted, ask who may do what, find the lines that are missing
-    Policy(policy::PolicyArgs),
+    advise,
+    audit,
+    bench,
+    build,
+    cancel,
+    check,
+    data,
+    eval,
+    fork,
+    inspect,
+    policy,
+    replay,
+    resume,
+    run,
+    runs,
+    screen,
+    show,
+    tools,
+    worker,
     /// Build plugins from source to components
     Build(build::BuildArgs),
     /// Tell what a plugin is: world, imports, requested grants, digest, sizes
@@ -80,6 +97,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Audit(args) => audit::audit(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Policy(args) => policy::policy(&args, output),
+        Command::Tools(args) => tools::tools(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Data(args) => data::command(&args, output),

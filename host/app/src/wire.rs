@@ -6,7 +6,7 @@ mod chain;
 mod ledger;
 mod model;
 mod secrets;
-mod tools;
+pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -437,7 +437,8 @@ impl Workshop {
         chain::put_together(&models, &mut routes, &mut in_use);
 
         let mut tools = tools(workflow, &plugins, &cells).await?;
-        tools.extend(tools::connect(checked)?);
+        let egress = Arc::new(Egress::default());
+        tools.extend(tools::connect(checked, &egress).await?);
         let books = match state {
             Some(dir) => Books::open(dir),
             None => Books::in_memory(),
@@ -447,16 +448,15 @@ impl Workshop {
         let ledger = ledger::ledger(checked, &books)?;
         let about = (&*workflow.plan.name, &*policy.digest);
         let trail = state.map(|dir| audit::trail(dir, &books, about, &pins, &in_use));
-        let egress = Arc::new(Egress::default());
         let secrets = secrets::connect(checked, &egress).await?;
         let parts = Parts {
             audit: trail.transpose()?,
             approvals: checked.host.approvals.clone(),
             policy,
-            egress,
             secrets,
             models: routes,
             tools,
+            egress,
             books: Some(books),
             ledger: Some(ledger.clone()),
             clock: Some(clock()),
