@@ -6,7 +6,7 @@ use hotcell_runtime::compile::WORKER;
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
     advise, approvals, audit, bench, build, cancel, check, costs, data, eval, fork, inspect,
-    policy, replay, resume, run, runs, screen, show, tools, worker,
+    policy, replay, resume, run, runs, screen, show, telemetry, tools, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -40,6 +40,8 @@ enum Command {
     Cancel(cancel::CancelArgs),
     /// Say yes or no to what plugins ask humans to allow
     Approvals(approvals::ApprovalsArgs),
+    /// Print what all kept runs add up to, as Prometheus reads it
+    Metrics(telemetry::MetricsArgs),
     /// Say who did what with which secret and what it cost, and whether that is what was written
     Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
@@ -94,6 +96,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Fork(args) => fork::fork(&args, output),
         Command::Cancel(args) => cancel::cancel(&args, output),
         Command::Approvals(args) => approvals::approvals(&args, output),
+        Command::Metrics(args) => telemetry::metrics(&args, output),
         Command::Audit(args) => audit::audit(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Policy(args) => policy::policy(&args, output),

@@ -33,6 +33,7 @@ mod score;
 mod screen;
 mod show;
 mod state;
+mod telemetry;
 mod timeline;
 mod tools;
 mod watch;

@@ -24,7 +24,7 @@ use crate::score::Gold;
 use crate::state::{State, halted};
 use crate::watch::Watch;
 use crate::wire::{self, Assembly, Keep, Options};
-use crate::{report, screen, timeline};
+use crate::{report, screen, telemetry, timeline};
 
 /// So many runs that have not ended are told of one by one.
 const OPEN: usize = 20;
@@ -242,6 +242,7 @@ pub(crate) fn tell(
     output: Output,
     cancelled: bool,
 ) -> Result<Exit, Problem> {
+    telemetry::export(facts.checked, reports);
     let results = Results::new(facts, reports);
     let text = serde_json::to_string_pretty(&results).map_err(Problem::failed)?;
     if let Some(path) = &told.out {

@@ -13,6 +13,7 @@
 
 pub mod address;
 mod body;
+pub mod deliver;
 mod discreet;
 pub(crate) mod errand;
 mod error;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use hotcell_broker::Price;
 use hotcell_broker::approval::queue::Rules;
+use hotcell_broker::egress::origin::Origin;
 use hotcell_broker::ledger::Rate;
 use hotcell_broker::provider::chain::When;
 use hotcell_broker::provider::faults::FaultModel;
@@ -46,6 +47,8 @@ pub(crate) struct Host {
     pub(crate) tools: BTreeMap<String, ToolServer>,
     /// Secrets by name.
     pub(crate) secrets: BTreeMap<String, SecretPlace>,
+    /// Who is told what runs did: a collector that speaks OTLP.
+    pub(crate) telemetry: Option<Origin>,
 }
 
 /// One model.
@@ -161,7 +164,14 @@ const PROVIDERS: [(&str, Word); 10] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let keys = ["approvals", "models", "prices", "secrets", "tools"];
+    let keys = [
+        "approvals",
+        "models",
+        "prices",
+        "secrets",
+        "telemetry",
+        "tools",
+    ];
     let Some(table) = reader.table(root, "a host file", &keys) else {
         return host;
     };
@@ -171,6 +181,9 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     if let Some(servers) = table.get("tools") {
         host.tools = tools::read(reader, servers);
     }
+    host.telemetry = table
+        .get("telemetry")
+        .and_then(|node| telemetry(reader, node));
     if let Some(node) = table.get("secrets") {
         host.secrets = secrets::read(reader, node);
     }
@@ -199,6 +212,20 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     };
     chain::check(reader, links, is_select, &all);
     host
+}
+
+/// `[telemetry] otlp = "http://127.0.0.1:4318"`.
+fn telemetry(reader: &mut Reader, node: &Node) -> Option<Origin> {
+    let table = reader.table(node, "telemetry", &["otlp"])?;
+    let help = "say where a collector listens: `otlp = \"http://127.0.0.1:4318\"`";
+    let node = reader.require(&table, "otlp", help)?;
+    let text = reader.text(node, "otlp")?;
+    let origin = Origin::parse(&text);
+    if let Err(error) = &origin {
+        let message = format!("`{text}` is no collector");
+        reader.wrong(&node.span, message, error.to_string(), help);
+    }
+    origin.ok()
 }
 
 fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
