@@ -46,25 +46,10 @@ enum Command {
     Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),
-    advise,
-    audit,
-    bench,
-    build,
-    cancel,
-    check,
-    data,
-    eval,
-    fork,
-    inspect,
-    policy,
-    replay,
-    resume,
-    run,
-    runs,
-    screen,
-    show,
-    tools,
-    worker,
+    /// Check what is granted, ask who may do what, find the lines that are missing
+    Policy(policy::PolicyArgs),
+    /// List the tools of the host file's servers, or pin what they say of themselves
+    Tools(tools::ToolsArgs),
     /// Build plugins from source to components
     Build(build::BuildArgs),
     /// Tell what a plugin is: world, imports, requested grants, digest, sizes

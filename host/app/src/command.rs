@@ -99,6 +99,8 @@ impl WorkflowArgs {
             policy: None,
             model: None,
             price: None,
+            record: None,
+            replay: None,
         }
     }
 }
