@@ -13,6 +13,7 @@
 
 mod advise;
 mod agentarch;
+mod approvals;
 mod audit;
 mod bad_files;
 mod bad_plugins;

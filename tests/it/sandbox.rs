@@ -163,7 +163,7 @@ fn capabilities_that_are_not_granted_or_not_offered_are_refused() {
     let all = json!({
         "memory": "not-granted",
         "delegate": "unavailable",
-        "approval": "unavailable",
+        "approval": "not-granted",
         "secrets": "unavailable",
     });
     assert_eq!(ran.task()["output"], all, "{}", ran.said);

@@ -60,6 +60,7 @@ pub(crate) fn component(folder: &str) -> PathBuf {
     let built = BUILT.get_or_init(|| {
         let guests = [
             "actor",
+            "clerk",
             "http-probe",
             "keeper",
             "kernels",

@@ -232,7 +232,13 @@ fn whatever_an_import_gives_is_on_the_tape() {
         all.iter().map(|(what, _)| what.clone()).collect()
     };
     let (_, all) = handed(&Scene::probe("unavailable"));
-    let refused = ["call", "memory.get n k", "delegate", "approval", "secrets"];
+    let refused = [
+        "call",
+        "memory.get n k",
+        "delegate",
+        "approval.ask",
+        "secrets",
+    ];
     assert_eq!(whats(&all), set(refused));
     let (_, all) = handed(&Scene::probe("stream"));
     assert_eq!(whats(&all), set(["call", "llm.start", "completion.next"]));

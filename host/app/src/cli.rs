@@ -5,8 +5,8 @@ use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
-    advise, audit, bench, build, cancel, check, data, eval, fork, inspect, policy, replay, resume,
-    run, runs, screen, show, worker,
+    advise, approvals, audit, bench, build, cancel, check, data, eval, fork, inspect, policy,
+    replay, resume, run, runs, screen, show, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -36,6 +36,8 @@ enum Command {
     Fork(fork::ForkArgs),
     /// End a run without doing it
     Cancel(cancel::CancelArgs),
+    /// Say yes or no to what plugins ask humans to allow
+    Approvals(approvals::ApprovalsArgs),
     /// Say who did what with which secret and what it cost, and whether that is what was written
     Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
@@ -71,6 +73,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Replay(args) => replay::replay(&args, output),
         Command::Fork(args) => fork::fork(&args, output),
         Command::Cancel(args) => cancel::cancel(&args, output),
+        Command::Approvals(args) => approvals::approvals(&args, output),
         Command::Audit(args) => audit::audit(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Policy(args) => policy::policy(&args, output),

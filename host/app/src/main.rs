@@ -2,6 +2,7 @@
 
 mod advise;
 mod agentarch;
+mod approvals;
 mod audit;
 mod bench;
 mod build;

@@ -60,6 +60,7 @@ fn head(text: &mut String, results: &Results, colours: bool) {
         ("failure", totals.failure),
         ("cancelled", totals.cancelled),
         ("running", totals.running),
+        ("waiting", totals.waiting),
         ("in doubt", totals.in_doubt),
         ("interrupted", totals.interrupted),
         ("diverged", totals.diverged),

@@ -341,6 +341,10 @@ fn open(reports: &[Report]) -> Vec<String> {
                 "`hotcell resume {run} --in-doubt repeat` makes the call again, `--in-doubt fail` \
                  tells the plugin that it failed"
             ),
+            "waiting" => format!(
+                "`hotcell approvals list` says what is asked, `hotcell approvals approve` or `reject` \
+                 answers, `hotcell resume {run}` goes on then"
+            ),
             "diverged" => format!(
                 "it does something else than before the host was gone: `hotcell cancel {run}`, \
                  and run it again"

@@ -105,6 +105,7 @@ fn render(kept: &Kept, report: &Report) -> String {
 fn status(report: &Report) -> String {
     let what = match report.status {
         "in_doubt" => ": see `hotcell resume --in-doubt`",
+        "waiting" => ": see `hotcell approvals list`",
         "interrupted" | "running" => ": it has not ended",
         _ => "",
     };

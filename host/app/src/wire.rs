@@ -439,6 +439,7 @@ impl Workshop {
         let trail = state.map(|dir| audit::trail(dir, &books, about, &pins, &in_use));
         let parts = Parts {
             audit: trail.transpose()?,
+            approvals: checked.host.approvals.clone(),
             policy,
             models: routes,
             tools,

@@ -1,8 +1,24 @@
-//! Asking a human, one to one with `wit/capability/approval.wit`.
+//! Asking a human. The types are one to one with `wit/capability/approval.wit`.
+//!
+//! What is asked waits in the books, where any process of the host finds it. An
+//! answer is bound to the exact call that asked: to the digest of its arguments, the
+//! plugin's component, the run, the step and the tenant. It is used once, is good
+//! for a time and, unless the operator says otherwise, is not the word of who
+//! started the run.
+
+mod ask;
+mod bound;
+pub mod queue;
+mod risk;
+mod shown;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Denial;
+
+pub use bound::{Bound, Invalid, canonical};
+pub use risk::{MOST, Risk, risk};
+pub use shown::{Shown, shown};
 
 /// What a human is asked to allow.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

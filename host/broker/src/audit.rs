@@ -31,7 +31,7 @@ use crate::{Caller, pii, redact, store, text};
 pub use keys::{CaseKey, erase, open_case};
 use keys::{Keys, case_of};
 use record::{Facets, Record};
-pub use record::{Personal, erased, open};
+pub use record::{Personal, decided, erased, open};
 
 /// So much of a text is sealed into a record, in bytes.
 const EXCERPT: usize = 2048;
@@ -102,6 +102,11 @@ impl Trail {
     /// What is the same in every record.
     pub fn facts(&self) -> &Facts {
         &self.0.facts
+    }
+
+    /// The moment on the wall, in milliseconds since 1970.
+    pub(crate) fn now(&self) -> u64 {
+        (self.0.clock)()
     }
 
     /// Writes down that an effect may be done, and returns when that is durable.

@@ -205,6 +205,7 @@ struct Inner {
     ledger: Option<Ledger>,
     audit: Option<audit::Trail>,
     clock: Option<Clock>,
+    approvals: approval::queue::Rules,
 }
 
 /// What a broker is made of. By default it has nothing, and grants nothing.
@@ -230,6 +231,8 @@ pub struct Parts {
     pub audit: Option<audit::Trail>,
     /// What time it is. Without a clock it is always the moment of the run.
     pub clock: Option<Clock>,
+    /// How humans are asked.
+    pub approvals: approval::queue::Rules,
 }
 
 impl Broker {
@@ -262,6 +265,7 @@ impl Broker {
                 ledger: parts.ledger,
                 audit: parts.audit,
                 clock: parts.clock,
+                approvals: parts.approvals,
             }),
         })
     }

@@ -57,7 +57,7 @@ pub enum Capability {
     Memory,
     /// Asking other agents; the resource is an agent. Not offered yet.
     Delegate,
-    /// Asking a human. Not offered yet.
+    /// Asking a human; the resource is an action such as `pay invoice`.
     Approval,
     /// Secret handles; the resource is a secret's name. Not offered yet.
     Secrets,
@@ -100,6 +100,7 @@ impl Capability {
                 | Capability::Http
                 | Capability::Files
                 | Capability::Memory
+                | Capability::Approval
         )
     }
 }
@@ -126,6 +127,9 @@ pub struct Grants {
     /// Other agents.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub delegate: BTreeSet<String>,
+    /// What the plugin may ask a human to allow.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub approval: BTreeSet<String>,
 }
 
 impl Grants {
@@ -144,7 +148,8 @@ impl Grants {
                 self.memory(access, namespace).is_some()
             }
             Capability::Delegate => self.delegate.contains(resource),
-            Capability::Approval | Capability::Secrets => false,
+            Capability::Approval => self.approval.contains(resource),
+            Capability::Secrets => false,
         }
     }
 

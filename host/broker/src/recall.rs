@@ -72,6 +72,21 @@ pub enum Halt {
         /// The alias or the tool's name.
         resource: String,
     },
+    /// A human was asked and has not answered.
+    #[error(
+        "step `{step}`, attempt {attempt}: a human must allow `{action}`; \
+         `hotcell approvals show {id}` shows what exactly is asked"
+    )]
+    Waiting {
+        /// The step's path.
+        step: String,
+        /// The try of the step.
+        attempt: u32,
+        /// What the question is named by.
+        id: String,
+        /// What is to be allowed.
+        action: String,
+    },
     /// The attempt does something else than what the journal has.
     #[error(
         "step `{step}`, attempt {attempt}: call {call} is not what is recorded; \
@@ -113,6 +128,7 @@ impl Halt {
     pub fn code(&self) -> &'static str {
         match self {
             Halt::Doubt { .. } => "halted.in-doubt",
+            Halt::Waiting { .. } => "halted.waiting",
             Halt::Diverged { .. } => "halted.diverged",
             Halt::Storage { code, .. } => code,
         }

@@ -100,7 +100,7 @@ impl<T> End<T> {
             | End::Trap(text)
             | End::Host(text) => Some(text),
             End::Halted(Halt::Storage { message, .. }) => Some(message),
-            End::Halted(Halt::Doubt { .. } | Halt::Diverged { .. })
+            End::Halted(Halt::Doubt { .. } | Halt::Waiting { .. } | Halt::Diverged { .. })
             | End::Done(_)
             | End::Limit(_)
             | End::Saturated

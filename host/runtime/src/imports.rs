@@ -4,6 +4,7 @@
 use crate::bindings;
 use crate::cell::State;
 
+mod approval;
 mod context;
 pub(crate) mod llm;
 mod log;

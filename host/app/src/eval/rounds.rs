@@ -69,7 +69,10 @@ impl Rounds {
 }
 
 fn is_unfinished(status: &str) -> bool {
-    matches!(status, "running" | "in_doubt" | "interrupted" | "diverged")
+    matches!(
+        status,
+        "running" | "waiting" | "in_doubt" | "interrupted" | "diverged"
+    )
 }
 
 impl Stage<'_> {

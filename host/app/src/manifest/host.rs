@@ -5,6 +5,7 @@
 //! a budget counted with zero protects nobody. Keys stay out of the file; it says
 //! where they are.
 
+mod approvals;
 mod chain;
 
 use std::collections::BTreeMap;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use hotcell_broker::Price;
+use hotcell_broker::approval::queue::Rules;
 use hotcell_broker::ledger::Rate;
 use hotcell_broker::provider::chain::When;
 use hotcell_broker::provider::faults::FaultModel;
@@ -29,6 +31,8 @@ pub(crate) use chain::Chained;
 /// What the operator offers.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Host {
+    /// How humans are asked.
+    pub(crate) approvals: Rules,
     /// Models by alias.
     pub(crate) models: BTreeMap<String, Model>,
     /// Servers of tools by name.
@@ -152,9 +156,12 @@ const PROVIDERS: [(&str, Word); 10] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let Some(table) = reader.table(root, "a host file", &["models", "tools"]) else {
+    let Some(table) = reader.table(root, "a host file", &["approvals", "models", "tools"]) else {
         return host;
     };
+    if let Some(node) = table.get("approvals") {
+        host.approvals = approvals::read(reader, node);
+    }
     if let Some(servers) = table.get("tools") {
         host.tools = tools::read(reader, servers);
     }

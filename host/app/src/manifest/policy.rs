@@ -242,7 +242,10 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
                     }));
             }
             Capability::Memory => grants.memory = memory::read(reader, node, &mut given),
-            Capability::Delegate | Capability::Approval | Capability::Secrets => {}
+            Capability::Approval => {
+                grants.approval = names::read(reader, node, capability, &mut given);
+            }
+            Capability::Delegate | Capability::Secrets => {}
         }
     }
     file.lines.append(&mut given.lines);

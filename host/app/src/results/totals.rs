@@ -19,6 +19,8 @@ pub(crate) struct Totals {
     pub(crate) failure: u64,
     pub(crate) cancelled: u64,
     pub(crate) running: u64,
+    /// A human was asked and has not answered.
+    pub(crate) waiting: u64,
     pub(crate) in_doubt: u64,
     pub(crate) interrupted: u64,
     pub(crate) diverged: u64,
@@ -59,7 +61,7 @@ impl Totals {
 
     /// Runs that have not ended.
     pub(crate) fn unfinished(&self) -> u64 {
-        self.running + self.in_doubt + self.interrupted + self.diverged
+        self.running + self.waiting + self.in_doubt + self.interrupted + self.diverged
     }
 
     /// Where runs with this status are counted.
@@ -74,6 +76,7 @@ impl Totals {
             "timeout" => &mut self.timeout,
             "cancelled" => &mut self.cancelled,
             "running" => &mut self.running,
+            "waiting" => &mut self.waiting,
             "in_doubt" => &mut self.in_doubt,
             "interrupted" => &mut self.interrupted,
             "diverged" => &mut self.diverged,
@@ -139,12 +142,12 @@ mod tests {
             "timeout",
             "failure",
         ];
-        let open = ["running", "in_doubt", "interrupted", "diverged"];
+        let open = ["running", "waiting", "in_doubt", "interrupted", "diverged"];
         let mut totals = Totals::default();
         for status in ended.iter().chain(&open).chain(&["cancelled"]) {
             *totals.of(status) += 1;
         }
-        assert_eq!((totals.finished(), totals.unfinished()), (8, 4));
+        assert_eq!((totals.finished(), totals.unfinished()), (8, 5));
         assert_eq!((totals.success, totals.cancelled), (1, 1));
         let values = serde_json::to_value(&totals).unwrap_or_default();
         for status in ended.iter().chain(&open) {

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CaseKey, EXCERPT};
-use crate::{pii, redact, text};
+use crate::approval::queue::Asked;
+use crate::{Capability, pii, redact, text};
 
 /// One record, without its place in the chain. Fields that do not apply are left
 /// out.
@@ -57,6 +58,17 @@ pub(super) struct Record {
     pub(super) pii: BTreeSet<&'static str>,
     pub(super) pii_detected: bool,
     pub(super) redaction_applied: bool,
+    /// Who answered a question, as the operating system knows them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) decider: Option<String>,
+    /// Who they said they were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) claims: Option<String>,
+    /// What they answered about: the digest of the arguments.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) arguments: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) risk: Option<u32>,
     pub(super) retention: &'static str,
     pub(super) policy: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -143,6 +155,36 @@ pub fn erased(tenant: &str, case: &str, user: &str, now_unix_ms: u64) -> String 
         user: user.to_owned(),
         decision: Some("erased"),
         retention: "erasure",
+        ..Record::default()
+    };
+    record.line()
+}
+
+/// The record of a human's answer, which is written before it counts.
+pub fn decided(asked: &Asked) -> String {
+    let bound = &asked.bound;
+    let decided = asked.decided.as_ref();
+    let swept = |text: &String| pii::sweep(&redact::text(text)).text;
+    let record = Record {
+        kind: "approval",
+        timestamp_ms: decided.map_or(0, |it| it.at_unix_ms),
+        run_id: bound.run.clone(),
+        case: bound.task.clone(),
+        tenant: bound.tenant.clone(),
+        user: asked.started_by.clone(),
+        agent_name: bound.agent.clone(),
+        agent_digest: Some(bound.component.clone()),
+        step_id: bound.step.clone(),
+        attempt: bound.attempt,
+        capability: Capability::Approval.name(),
+        resource: super::name(&bound.action),
+        decision: decided.map(|it| if it.approved { "approved" } else { "rejected" }),
+        reason: decided.and_then(|it| it.comment.as_ref()).map(swept),
+        decider: decided.map(|it| it.by.clone()),
+        claims: decided.and_then(|it| it.claims.clone()),
+        arguments: Some(bound.arguments.clone()),
+        risk: Some(asked.risk.score),
+        retention: "decisions",
         ..Record::default()
     };
     record.line()

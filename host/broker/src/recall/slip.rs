@@ -156,6 +156,27 @@ impl<'a> Slip<'a> {
         }
     }
 
+    /// Whether what becomes of the call is kept, so that another process can go on.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.0.as_ref().is_some_and(|made| made.log.to.is_some())
+    }
+
+    /// Whether the journal has it that the call is made, and not what came of it.
+    pub(crate) fn is_intended(&self) -> bool {
+        self.0.as_ref().is_some_and(|made| made.open.is_some())
+    }
+
+    /// Somebody has to answer first: the attempt ends here.
+    pub(crate) fn waits(self, id: &str, action: &str) {
+        let Some(made) = self.0 else { return };
+        made.log.lock().halt(Halt::Waiting {
+            step: text::line(&made.caller.step, TOLD),
+            attempt: made.caller.attempt,
+            id: id.to_owned(),
+            action: text::line(action, TOLD),
+        });
+    }
+
     /// Something is about to be sent of which no answer will be recorded; waits
     /// until that is durable. Once it is, only a person can say that it may be
     /// sent again.

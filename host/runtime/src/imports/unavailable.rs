@@ -1,5 +1,5 @@
 //! Capabilities that the contract declares and this host does not offer yet:
-//! `delegate`, `approval`, `secrets`. Each use is a typed refusal that
+//! `delegate`, `secrets`. Each use is a typed refusal that
 //! is counted like any other; no guest has to guess, and none is refused at
 //! load for importing them.
 
@@ -8,7 +8,7 @@ use wasmtime::component::Resource;
 
 use super::llm::{denial, denial_to_host};
 use crate::bindings::capability::types::Denial;
-use crate::bindings::capability::{approval, delegate, secrets};
+use crate::bindings::capability::{delegate, secrets};
 use crate::cell::State;
 
 /// A secret's handle. None is ever made here.
@@ -64,17 +64,6 @@ impl delegate::Host for State {
             Ok(Err(delegate::Error::Denied(reason)))
         };
         requests.iter().map(refuse).collect()
-    }
-}
-
-impl approval::Host for State {
-    async fn ask(
-        &mut self,
-        request: approval::Request,
-    ) -> wasmtime::Result<Result<approval::Decision, approval::Error>> {
-        Ok(Err(approval::Error::Denied(
-            self.unavailable(Capability::Approval, &request.action)?,
-        )))
     }
 }
 

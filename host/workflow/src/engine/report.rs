@@ -57,7 +57,7 @@ pub struct Report {
     pub task: String,
     /// `success`, `partial_success`, `fallback`, `validation_failed`,
     /// `pending_human_review`, `budget_exceeded`, `timeout`, `failure`,
-    /// `cancelled`; of a run that has not ended `running`, `in_doubt`,
+    /// `cancelled`; of a run that has not ended `running`, `waiting`, `in_doubt`,
     /// `interrupted`, `diverged`.
     pub status: &'static str,
     /// What came out.
@@ -144,6 +144,7 @@ pub(super) fn sentence(findings: &[Finding]) -> String {
 pub(super) fn halt_status(halt: &Halt) -> &'static str {
     match halt {
         Halt::Doubt { .. } => "in_doubt",
+        Halt::Waiting { .. } => "waiting",
         Halt::Diverged { .. } => "diverged",
         Halt::Storage { .. } => "interrupted",
     }
@@ -260,7 +261,9 @@ impl Notes {
         wall: Duration,
     ) -> Report {
         let step = match halt {
-            Halt::Doubt { step, .. } | Halt::Diverged { step, .. } => step.clone(),
+            Halt::Doubt { step, .. } | Halt::Waiting { step, .. } | Halt::Diverged { step, .. } => {
+                step.clone()
+            }
             Halt::Storage { .. } => String::new(),
         };
         let trouble = Trouble {
@@ -282,6 +285,7 @@ impl Notes {
     ) -> Report {
         let status = match halted.map(|halted| halted.code.as_str()) {
             Some("halted.in-doubt") => "in_doubt",
+            Some("halted.waiting") => "waiting",
             Some("halted.diverged") => "diverged",
             Some(_) => "interrupted",
             None => "running",

@@ -1,4 +1,4 @@
-//! Grants that are lists of names: `llm`, `tools`.
+//! Grants that are lists of names: `llm`, `tools`, `approval`.
 
 use std::collections::BTreeSet;
 
