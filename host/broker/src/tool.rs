@@ -3,6 +3,7 @@
 
 pub mod credential;
 pub mod http;
+pub mod mcp;
 pub mod registry;
 pub mod schema;
 

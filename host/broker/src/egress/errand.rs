@@ -63,6 +63,11 @@ impl Egress {
         })
     }
 
+    /// A client for an origin; it dials nothing outside of [`Egress::named`].
+    pub(crate) fn client_for(&self, origin: &Origin) -> Option<reqwest::Client> {
+        self.client(origin.tls()).cloned()
+    }
+
     /// Does something in which requests go to an origin that the operator wrote
     /// down, if it is in public or in the networks named with it.
     pub(crate) async fn named<T>(

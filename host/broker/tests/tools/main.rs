@@ -8,6 +8,7 @@
 )]
 
 mod http;
+mod mcp;
 mod schemas;
 mod server;
 #[path = "../setup/mod.rs"]

@@ -12,6 +12,16 @@ pub(crate) type Asked = Arc<Mutex<Vec<String>>>;
 /// Its port, and what it is asked. Each connection gets the same bytes; with
 /// `forever` the last piece again and again.
 pub(crate) async fn start(answer: Vec<u8>, forever: Option<&'static [u8]>) -> (u16, Asked) {
+    converse(move |_| answer.clone(), forever).await
+}
+
+/// The same with an answer to each request. What goes on forever goes on after
+/// answers that do not say how long they are, or say so and are not.
+pub(crate) async fn converse(
+    answers: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static,
+    forever: Option<&'static [u8]>,
+) -> (u16, Asked) {
+    let answers = Arc::new(answers);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let asked = Asked::default();
@@ -21,7 +31,7 @@ pub(crate) async fn start(answer: Vec<u8>, forever: Option<&'static [u8]>) -> (u
             let Ok((mut stream, _)) = listener.accept().await else {
                 return;
             };
-            let (answer, heard) = (answer.clone(), Arc::clone(&heard));
+            let (answers, heard) = (Arc::clone(&answers), Arc::clone(&heard));
             tokio::spawn(async move {
                 let mut request = Vec::new();
                 let mut piece = [0; 4096];
@@ -32,7 +42,9 @@ pub(crate) async fn start(answer: Vec<u8>, forever: Option<&'static [u8]>) -> (u
                     }
                 }
                 let text = String::from_utf8_lossy(&request).into_owned();
+                let answer = answers(&text);
                 heard.lock().unwrap().push(text);
+                let forever = forever.filter(|_| !is_whole(&answer));
                 if stream.write_all(&answer).await.is_err() {
                     return;
                 }
@@ -54,6 +66,8 @@ pub(crate) fn answer(status: &str, body: &str) -> Vec<u8> {
         .into()
 }
 
+/// Whether a message has the body that its head promises; one that promises none
+/// by not closing is a request.
 fn is_whole(request: &[u8]) -> bool {
     let text = String::from_utf8_lossy(request);
     let Some((head, body)) = text.split_once("\r\n\r\n") else {
@@ -64,5 +78,6 @@ fn is_whole(request: &[u8]) -> bool {
         let is = name.eq_ignore_ascii_case("content-length");
         is.then(|| value.trim().parse::<usize>().ok()).flatten()
     });
-    body.len() >= length.unwrap_or(0)
+    let answers = head.starts_with("HTTP/") && length.is_none();
+    !answers && body.len() >= length.unwrap_or(0)
 }
