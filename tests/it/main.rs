@@ -36,4 +36,5 @@ mod scene;
 mod start;
 mod tape;
 mod targets;
+mod tools;
 mod worker;

@@ -6,7 +6,7 @@ use hotcell_runtime::compile::WORKER;
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
     advise, approvals, audit, bench, build, cancel, check, data, eval, fork, inspect, policy,
-    replay, resume, run, runs, screen, show, worker,
+    replay, resume, run, runs, screen, show, tools, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -44,6 +44,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Check what is granted, ask who may do what, find the lines that are missing
     Policy(policy::PolicyArgs),
+    /// List the tools of the host file's servers, or pin what they say of themselves
+    Tools(tools::ToolsArgs),
     /// Build plugins from source to components
     Build(build::BuildArgs),
     /// Tell what a plugin is: world, imports, requested grants, digest, sizes
@@ -77,6 +79,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Audit(args) => audit::audit(&args, output),
         Command::Check(args) => check::check(&args, output),
         Command::Policy(args) => policy::policy(&args, output),
+        Command::Tools(args) => tools::tools(&args, output),
         Command::Build(args) => build::command(&args, output),
         Command::Inspect(args) => inspect::inspect(&args, output),
         Command::Data(args) => data::command(&args, output),

@@ -33,6 +33,7 @@ mod screen;
 mod show;
 mod state;
 mod timeline;
+mod tools;
 mod watch;
 mod wire;
 mod worker;

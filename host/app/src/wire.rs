@@ -5,7 +5,7 @@ pub(crate) mod audit;
 mod chain;
 mod ledger;
 mod model;
-mod tools;
+pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -427,7 +427,8 @@ impl Workshop {
         chain::put_together(&models, &mut routes, &mut in_use);
 
         let mut tools = tools(workflow, &plugins, &cells).await?;
-        tools.extend(tools::connect(checked)?);
+        let egress = Arc::default();
+        tools.extend(tools::connect(checked, &egress).await?);
         let books = match state {
             Some(dir) => Books::open(dir),
             None => Books::in_memory(),
@@ -443,6 +444,7 @@ impl Workshop {
             policy,
             models: routes,
             tools,
+            egress,
             books: Some(books),
             ledger: Some(ledger.clone()),
             clock: Some(clock()),

@@ -6,6 +6,7 @@
 //! cannot send a secret anywhere.
 
 mod http;
+pub(crate) mod mcp;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -35,6 +36,26 @@ pub(crate) enum ToolServer {
         /// What it says.
         operations: Vec<Operation>,
     },
+    /// A server of the Model Context Protocol.
+    Mcp(mcp::Mcp),
+}
+
+impl ToolServer {
+    /// What it is, in a word.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            ToolServer::Http { .. } => "http",
+            ToolServer::Mcp(_) => "mcp",
+        }
+    }
+
+    /// Where it is, in words.
+    pub(crate) fn place(&self) -> String {
+        match self {
+            ToolServer::Http { site, .. } => site.origin.to_string(),
+            ToolServer::Mcp(mcp) => mcp::place(&mcp.reach),
+        }
+    }
 }
 
 /// Where an HTTP server is, and what it may take.
@@ -72,9 +93,10 @@ const MOST: u64 = 1 << 20;
 #[derive(Clone, Copy)]
 enum Word {
     Http,
+    Mcp,
 }
 
-const KINDS: [(&str, Word); 1] = [("http", Word::Http)];
+const KINDS: [(&str, Word); 2] = [("http", Word::Http), ("mcp", Word::Mcp)];
 
 const CREDENTIALS: &str = "write `credentials = { header = \"Authorization\", value = \"Bearer \
                            {{secret}}\", env = \"NAME\" }`, or `file` instead of `env`";
@@ -117,6 +139,7 @@ pub(super) fn complete(host: &mut Host, problems: &mut Problems) {
                 let read = super::take(source, base, tree::toml, true, read, problems);
                 *operations = read.unwrap_or_default();
             }
+            ToolServer::Mcp(_) => {}
         }
     }
 }
@@ -128,6 +151,7 @@ fn server(reader: &mut Reader, node: &Node) -> Option<ToolServer> {
         return None;
     };
     match reader.choice(word, "kind", &KINDS)? {
+        Word::Mcp => mcp::read(reader, node).map(ToolServer::Mcp),
         Word::Http => {
             let table = reader.table(node, "an `http` server of tools", &SITE)?;
             let file = reader.require(&table, "file", "name the file that describes its tools");
