@@ -38,6 +38,7 @@ pub(crate) fn agreeable(policy: &Policy, model: Model, http: Duration) -> Broker
         provider: Arc::new(model),
         price: Price::default(),
         timeout: Duration::from_secs(5),
+        max_output_tokens: None,
     };
     broker(policy, route, http)
 }

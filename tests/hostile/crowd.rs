@@ -104,6 +104,7 @@ fn call(
             provider: Arc::new(gate),
             price: Price::default(),
             timeout: PATIENCE,
+            max_output_tokens: None,
         };
         let broker = broker(&policy, route, PATIENCE);
         let caller = caller("crowd", tenant);

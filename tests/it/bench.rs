@@ -182,3 +182,27 @@ fn bench_compute_computes_the_same_natively_and_in_a_cell() {
         assert_eq!(kernel["in_a_cell"].as_array().unwrap().len(), 6);
     }
 }
+
+#[test]
+fn bench_broker_asks_sets_aside_and_calls_and_a_race_is_exact() {
+    let args = ["bench", "broker", "--rounds", "10", "--quiet"];
+    let run = |output: &[&str]| {
+        let told = tell(hotcell().args(args).args(output));
+        assert_eq!(told.code, 0, "{}", told.said());
+        told.stdout
+    };
+    let text = run(&[]);
+    for words in [
+        "without the broker",
+        "may it call this model",
+        "1000 reservations race",
+    ] {
+        assert!(text.contains(words), "no {words:?} in:\n{text}");
+    }
+    let sheet: Value = serde_json::from_str(&run(&["--json"])).unwrap();
+    assert_eq!(
+        (&sheet["race"]["admitted"], &sheet["race"]["overspent"]),
+        (&100.into(), &0.into())
+    );
+    assert!(sheet["durable"]["p50_ns"].as_u64() > sheet["memory"]["p50_ns"].as_u64());
+}

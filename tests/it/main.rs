@@ -18,6 +18,7 @@ mod audit;
 mod bad_files;
 mod bad_plugins;
 mod bench;
+mod budgets;
 mod desks;
 mod eval;
 mod example;

@@ -144,6 +144,7 @@ fn broker(world: &Arc<World>, folder: Option<&Path>) -> Broker {
         provider: Arc::clone(world) as _,
         price: Price::default(),
         timeout: Duration::from_secs(60),
+        max_output_tokens: None,
     };
     let policy = Policy {
         plugin: plugin.into(),

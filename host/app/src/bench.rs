@@ -5,6 +5,7 @@
 //! Every figure stands beside a baseline of the same run, because machines
 //! differ and are noisy: compare the ratios.
 
+mod broker;
 mod compute;
 mod density;
 mod disk;
@@ -36,6 +37,9 @@ enum What {
     Agentarch(Box<AgentarchArgs>),
     /// One step of the sequential engine, against a call on a live instance
     Step(step::StepArgs),
+    /// Whether a call may be made, what it can cost set aside, and the call itself
+    /// through the broker and without it
+    Broker(broker::BrokerArgs),
     /// Computing natively and in a cell, with each meter on and off
     Compute(compute::ComputeArgs),
     /// Thousands of agents waiting for a model: memory, mappings, time
@@ -60,6 +64,7 @@ pub(crate) fn bench(args: &BenchArgs, output: Output) -> Result<Exit, Problem> {
     match &args.what {
         What::Agentarch(args) => agentarch(args, output),
         What::Step(args) => sheet::print(&step::step(args)?, output),
+        What::Broker(args) => sheet::print(&broker::broker(args)?, output),
         What::Compute(args) => sheet::print(&compute::compute(args)?, output),
         What::Density(args) => sheet::print(&density::density(args)?, output),
         What::Durable(args) => sheet::print(&durable::durable(args)?, output),

@@ -5,8 +5,8 @@ use hotcell_runtime::compile::WORKER;
 
 use crate::command::{EXITS, Exit, Output, Problem};
 use crate::{
-    advise, approvals, audit, bench, build, cancel, check, data, eval, fork, inspect, policy,
-    replay, resume, run, runs, screen, show, tools, worker,
+    advise, approvals, audit, bench, build, cancel, check, costs, data, eval, fork, inspect,
+    policy, replay, resume, run, runs, screen, show, tools, worker,
 };
 
 /// Runs untrusted AI agents, validators and tools as WebAssembly components:
@@ -30,6 +30,8 @@ enum Command {
     Runs(runs::RunsArgs),
     /// Tell what a run did: steps, tries, gates, effects, costs, transitions
     Show(show::ShowArgs),
+    /// Tell what the kept runs have cost, by day, agent, model or workflow
+    Costs(costs::CostsArgs),
     /// Execute runs once more from the journal alone: are they identical?
     Replay(replay::ReplayArgs),
     /// Begin another run where one was, with another input or another component
@@ -72,6 +74,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<Exit, Problem> {
         Command::Resume(args) => resume::resume(&args, output),
         Command::Runs(args) => runs::runs(&args, output),
         Command::Show(args) => show::show(&args, output),
+        Command::Costs(args) => costs::costs(&args, output),
         Command::Replay(args) => replay::replay(&args, output),
         Command::Fork(args) => fork::fork(&args, output),
         Command::Cancel(args) => cancel::cancel(&args, output),

@@ -10,6 +10,7 @@ mod cancel;
 mod check;
 mod cli;
 mod command;
+mod costs;
 mod data;
 mod definition;
 mod eval;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
+use hotcell_broker::ledger::{Funds, Standing};
 use hotcell_broker::provider::capped::Spending;
 use hotcell_broker::provider::chain::ChainCounts;
 use hotcell_broker::text;
@@ -151,6 +152,9 @@ fn head(text: &mut String, results: &Results, colours: bool) {
         ),
     );
     row("cost", usd(totals.cost_micros));
+    for account in &results.budgets.accounts {
+        row("budget", standing(account));
+    }
     section(text, table);
 }
 
@@ -247,6 +251,14 @@ fn trouble(text: &mut String, results: &Results) {
         let more = results.refusals.len() - REFUSALS;
         let _ = writeln!(text, "and {more} other refusals");
     }
+    for passed in &results.budgets.alerts {
+        let (alert, accounts) = (&passed.alert, passed.accounts);
+        let _ = writeln!(
+            text,
+            "{} % spent, {accounts} times: {}",
+            alert.percent, alert.line
+        );
+    }
     for stopped in &results.stopped {
         let _ = writeln!(
             text,
@@ -322,6 +334,22 @@ fn instead(counts: ChainCounts) -> Option<String> {
     let told: Vec<_> = told.map(|(n, how)| format!("{n} {how}")).collect();
     let calls = counts.calls;
     (!told.is_empty()).then(|| format!("of {calls} calls: {}", told.join("; ")))
+}
+
+/// How an account of the policy stands, in words.
+fn standing(account: &Standing) -> String {
+    let shown = |amount| match account.funds {
+        Funds::Usd => usd(amount),
+        Funds::Tokens => format!("{amount} tokens"),
+    };
+    let mut text = format!("{}: {} spent", account.line, shown(account.spent));
+    if account.reserved > 0 {
+        text += &format!(", {} set aside", shown(account.reserved));
+    }
+    if account.beyond > 0 {
+        text += &format!(", {} of it more than was allowed", shown(account.beyond));
+    }
+    text
 }
 
 /// How a budget stands, in words.

@@ -1,6 +1,7 @@
 //! What a run over many records came to: one structure for the table, for
 //! `--json` and for `--out`.
 
+mod money;
 mod totals;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ use crate::manifest::records::{BadRecord, Records};
 use crate::score::{self, Count, Gold, Tally};
 use crate::wire::Assembly;
 
+pub(crate) use money::Money;
 pub(crate) use totals::Totals;
 
 /// What the results are made from, beside the reports.
@@ -49,6 +51,9 @@ pub(crate) struct Results {
     pub(crate) score: Option<ScoreResult>,
     pub(crate) latency: Latency,
     pub(crate) plugins: Vec<PluginResult>,
+    /// How what the policy allows to be spent stands.
+    #[serde(skip_serializing_if = "Money::is_empty")]
+    pub(crate) budgets: Money,
     pub(crate) refusals: Refusals,
     /// Plugin calls that a limit, a trap or the clock ended.
     pub(crate) stopped: Vec<Stopped>,
@@ -207,6 +212,7 @@ impl Results {
             score: facts.gold.map(|gold| scored(facts, gold, reports)),
             latency,
             plugins: plugins(facts, reports),
+            budgets: Money::new(facts),
             refusals: refusals(reports),
             stopped: stopped(reports),
             errors: errors(reports),

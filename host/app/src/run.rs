@@ -213,9 +213,24 @@ pub(crate) async fn perform(
         // Both go on for as long as there may be anything to hear.
         tokio::join!(heed(assembly), watch.follow(bar)).0
     };
-    tokio::select! {
+    let reports = tokio::select! {
         reports = engine.run_all(jobs, concurrency, cancel, ended) => reports,
         never = beside => match never {},
+    };
+    bar.suspend(|| warn(assembly));
+    reports
+}
+
+/// Warns of accounts that run low, once for each line of the policy and mark.
+fn warn(assembly: &Assembly) {
+    for alert in assembly.ledger.alerts().take_new() {
+        screen::warning(miette::miette!(
+            help =
+                "what does not fit in the rest is refused; raise it in the policy if that is right",
+            "{} % is spent of what the policy allows: {}",
+            alert.percent,
+            alert.line
+        ));
     }
 }
 
@@ -259,6 +274,7 @@ async fn heed(assembly: &Assembly) -> Infallible {
     let mut look = tokio::time::interval(Duration::from_millis(200));
     loop {
         look.tick().await;
+        warn(assembly);
         let Some(journal) = &assembly.journal else {
             continue;
         };

@@ -420,6 +420,7 @@ impl Workshop {
                 provider,
                 price: model.price,
                 timeout: model.timeout,
+                max_output_tokens: model.max_output_tokens,
             };
             routes.insert((*alias).clone(), route);
             in_use.push(info);

@@ -17,6 +17,22 @@ use crate::tool::{ToolCall, ToolError, ToolOutput};
 use crate::{BATCH, Broker, Caller, Capability, Route, store};
 
 impl Route {
+    /// The request with the bound on its answer that it has here. One that somebody
+    /// pays for must have a bound.
+    fn bounded<'r>(&self, request: &'r Request, paid: bool) -> Cow<'r, Request> {
+        let bound = match (request.max_tokens, self.max_output_tokens) {
+            (Some(asked), Some(most)) => Some(asked.min(most)),
+            (asked, most) => asked.or(most).or(paid.then_some(capped::MAX_TOKENS)),
+        };
+        match bound == request.max_tokens {
+            true => Cow::Borrowed(request),
+            false => Cow::Owned(Request {
+                max_tokens: bound,
+                ..request.clone()
+            }),
+        }
+    }
+
     /// The most that a request can cost which has a bound.
     fn most(&self, request: &Request) -> Worth {
         let worst = capped::worst(request);
@@ -69,13 +85,11 @@ impl Broker {
         let Some(sequence) = caller.next() else {
             return slip.barred(Err(LlmError::BudgetExhausted));
         };
-        let (bounded, most) = match self.bounds(caller, Capability::Llm, &request.model) {
-            true => {
-                let bounded = capped::bounded(&request, capped::MAX_TOKENS);
-                let most = route.most(&bounded);
-                (bounded, most)
-            }
-            false => (Cow::Borrowed(&request), Worth::default()),
+        let paid = self.bounds(caller, Capability::Llm, &request.model);
+        let bounded = route.bounded(&request, paid);
+        let most = match paid {
+            true => route.most(&bounded),
+            false => Worth::default(),
         };
         let wanted = Wanted {
             capability: Capability::Llm,

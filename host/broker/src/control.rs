@@ -112,7 +112,7 @@ impl Broker {
         let reserved = tokio::select! {
             biased;
             () = caller.cancel.cancelled() => return Err(NotMade::Halted),
-            reserved = tokio::time::timeout_at(caller.deadline, ledger.reserve(payer, wanted.most)) => {
+            reserved = tokio::time::timeout_at(caller.deadline, ledger.admit(payer, wanted.most)) => {
                 reserved.map_err(|_| Barred::Rate(None))?
             }
         };
@@ -127,16 +127,20 @@ impl Broker {
         let (reason, allow_with, barred) = match why {
             ledger::Barred::Books(error) => return Barred::Unwritten(error.to_string()),
             ledger::Barred::Budget(empty) => (
-                format!("what {} may spend is spent: {}", empty.whose, empty.line),
+                format!("the call could cost more than is left of `{}`", empty.line),
                 Some(empty.raise),
                 Barred::Budget,
             ),
             ledger::Barred::Rate(busy) => (
-                format!("too many calls: {}", busy.line),
+                format!("too many calls for `{}`", busy.line),
                 None,
                 Barred::Rate(busy.after_ms),
             ),
         };
+        if let Barred::Rate(Some(after)) = barred {
+            let (meter, after) = (&caller.meter, u64::from(after));
+            meter.told_to_wait(&caller.step, caller.attempt, after);
+        }
         let refusal = Refusal {
             plugin: caller.plugin.clone(),
             capability: wanted.capability,

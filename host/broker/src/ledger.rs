@@ -13,7 +13,8 @@
 //! dropped is charged in full, because nobody knows what the call cost. So is a hold
 //! of a process that is gone: until its run goes on it counts as set aside, which
 //! bars others just as well, and the first call of the run in another process turns
-//! it into money that was spent.
+//! it into money that was spent. A call that would fit if those under way cost nothing
+//! waits for them, as long as they are this process's own.
 //!
 //! **Rates.** A bucket leaks: each call adds to it, time drains it, and a call that it
 //! has no room for waits until it has, or is refused. Who waits has its place already,
@@ -28,6 +29,7 @@ mod bucket;
 mod clock;
 mod entry;
 mod gate;
+mod line;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -45,6 +47,7 @@ pub use rules::{Allowance, Caps, Rate, Rules};
 
 use entry::{Entry, Line, Pail};
 use gate::{Gates, Permits};
+use line::Lines;
 
 /// So many runs are remembered as looked after; then it is looked again.
 const RUNS: usize = 65_536;
@@ -124,8 +127,10 @@ pub struct Empty {
     pub line: String,
     /// The same line with twice as much.
     pub raise: String,
-    /// Whose it is, in words.
-    pub whose: String,
+    /// Its place in the books.
+    key: String,
+    /// Whether there would be enough if what is set aside cost nothing.
+    later: bool,
 }
 
 /// The rate that a call is beyond.
@@ -168,6 +173,7 @@ struct Inner {
     /// Runs whose left holds have been charged.
     seen: Mutex<BTreeSet<String>>,
     gates: Gates,
+    lines: Lines,
     alerts: Alerts,
 }
 
@@ -204,6 +210,7 @@ impl Ledger {
             next: AtomicU64::new(0),
             seen: Mutex::default(),
             gates: Gates::default(),
+            lines: Lines::default(),
             alerts,
         })))
     }
@@ -214,6 +221,38 @@ impl Ledger {
         let rules = &self.0.rules;
         entry::owners(rules, payer).any(|owner| owner.caps.is_some())
             || entry::rates(rules, payer).any(|(.., rate)| rate.tokens_per_minute.is_some())
+    }
+
+    /// The same as [`Ledger::reserve`], but what is set aside for other calls of this
+    /// process is waited for as long as it could be enough.
+    pub async fn admit(&self, payer: Payer<'_>, most: Worth) -> Result<Hold, Barred> {
+        let lines = &self.0.lines;
+        let wanted = |barred: &Barred| match barred {
+            Barred::Budget(empty) if empty.later && lines.is_open(&empty.key) => {
+                Some(empty.key.clone())
+            }
+            _ => None,
+        };
+        let mut refused = match self.reserve(payer, most).await {
+            Ok(hold) => return Ok(hold),
+            Err(refused) => refused,
+        };
+        while let Some(key) = wanted(&refused) {
+            let _head = lines.head(&key).await;
+            loop {
+                let mut settled = lines.settled();
+                refused = match self.reserve(payer, most).await {
+                    Ok(hold) => return Ok(hold),
+                    Err(refused) => refused,
+                };
+                if wanted(&refused).as_ref() != Some(&key) {
+                    break;
+                }
+                // The sender is the ledger's, which is here.
+                drop(settled.changed().await);
+            }
+        }
+        Err(refused)
     }
 
     /// Sets aside what a call can cost at most, and waits for its turn. What has
@@ -240,6 +279,7 @@ impl Ledger {
             pails,
             most,
         };
+        let keys: Vec<String> = entry.lines.iter().map(|line| line.key.clone()).collect();
         let opened = Opened {
             ledger: Ledger(Arc::clone(inner)),
             key: entry.key.clone(),
@@ -254,6 +294,8 @@ impl Ledger {
         let wait = inner.books.write(move |page| entry.write(page)).await;
         match wait {
             Ok(wait) => {
+                inner.lines.opened(keys.iter());
+                hold.counted = true;
                 if !known {
                     inner.looked_after(payer.run);
                 }
@@ -341,6 +383,8 @@ pub struct Hold {
     opened: Option<Opened>,
     /// Whether somebody may have been asked: what is dropped then is charged.
     asked: bool,
+    /// Whether those who wait know of it.
+    counted: bool,
     _permits: Permits,
 }
 
@@ -358,6 +402,7 @@ impl Hold {
         Hold {
             opened,
             asked: false,
+            counted: false,
             _permits: permits,
         }
     }
@@ -365,7 +410,7 @@ impl Hold {
     /// The call cost this. The rest of what was set aside is free again.
     pub async fn settle(mut self, cost: Worth) -> Result<(), BooksError> {
         match self.opened.take() {
-            Some(opened) => opened.settle(cost).await,
+            Some(opened) => opened.settle(cost, self.counted).await,
             None => Ok(()),
         }
     }
@@ -388,7 +433,7 @@ impl Hold {
 }
 
 impl Opened {
-    async fn settle(self, cost: Worth) -> Result<(), BooksError> {
+    async fn settle(self, cost: Worth, counted: bool) -> Result<(), BooksError> {
         let Opened {
             ledger,
             key,
@@ -397,10 +442,15 @@ impl Opened {
             most,
         } = self;
         let now = ledger.0.clock.now_micros();
+        let keys: Vec<String> = lines.iter().map(|line| line.key.clone()).collect();
         let settle =
             move |page: &Page<'_>| entry::settle(page, &key, &lines, &pails, most, cost, now);
-        let alerts = ledger.0.books.write(settle).await?;
-        ledger.0.alerts.tell(alerts);
+        let alerts = ledger.0.books.write(settle).await;
+        // Also when the books fail: then it stays set aside, and nobody should wait.
+        if counted {
+            ledger.0.lines.closed(keys.iter());
+        }
+        ledger.0.alerts.tell(alerts?);
         Ok(())
     }
 }
@@ -420,7 +470,8 @@ impl Drop for Hold {
             false => Worth::default(),
         };
         // Books that fail leave the hold where it is.
-        runtime.spawn(async move { opened.settle(cost).await.unwrap_or_default() });
+        let counted = self.counted;
+        runtime.spawn(async move { opened.settle(cost, counted).await.unwrap_or_default() });
     }
 }
 

@@ -102,6 +102,8 @@ pub struct Route {
     pub price: Price,
     /// The longest one call may take.
     pub timeout: Duration,
+    /// The most output tokens of one call, whatever it asks for.
+    pub max_output_tokens: Option<u32>,
 }
 
 /// The attempt on whose behalf the broker acts.

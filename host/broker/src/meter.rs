@@ -324,6 +324,9 @@ pub struct Records {
     /// What of [`LOG`] is used up.
     #[serde(skip)]
     said: usize,
+    /// How long an attempt, by step and number, was told to wait by this host.
+    #[serde(skip)]
+    waits: BTreeMap<(String, u32), u64>,
 }
 
 impl Meter {
@@ -380,7 +383,15 @@ impl Meter {
         })
     }
 
-    /// How long the providers asked to wait that one attempt was refused by last:
+    /// An attempt was refused because it, or somebody else, asks too often.
+    pub(crate) fn told_to_wait(&self, step: &str, attempt: u32, after_ms: u64) {
+        let mut records = self.lock();
+        let wait = records.waits.entry((step.to_owned(), attempt)).or_default();
+        *wait = after_ms.max(*wait);
+    }
+
+    /// How long the providers asked to wait that one attempt was refused by last,
+    /// or this host did:
     /// the longest, in milliseconds. What was asked before a call that succeeded
     /// is over.
     pub fn retry_after_ms(&self, step: &str, attempt: u32) -> Option<u64> {
@@ -388,10 +399,12 @@ impl Meter {
         let calls = records.effects.iter().filter(|it| {
             it.capability == Capability::Llm && it.attempt == attempt && it.step == step
         });
-        calls.fold(None, |longest, call| match call.outcome {
+        let asked = calls.fold(None, |longest, call| match call.outcome {
             "ok" => None,
             _ => longest.max(call.retry_after_ms),
-        })
+        });
+        let own = records.waits.get(&(step.to_owned(), attempt));
+        asked.max(own.copied())
     }
 
     /// Time that simulated calls say they took, over all effects so far. Add it

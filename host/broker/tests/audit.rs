@@ -57,6 +57,7 @@ impl Desk {
                 output_micros_per_mtok: 1_000_000,
             },
             timeout: Duration::from_secs(60),
+            max_output_tokens: None,
         };
         let mut policy = Policy::default();
         let grants = Grants {

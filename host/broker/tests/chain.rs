@@ -100,6 +100,7 @@ impl Scene {
                         output_micros_per_mtok: 0,
                     },
                     timeout: Duration::from_secs(5),
+                    max_output_tokens: None,
                 },
                 when: *when,
             }
@@ -301,6 +302,7 @@ async fn when_nobody_answers_a_similar_answer_stands_in_and_then_the_operators_w
             provider: Arc::new(Once(model)),
             price: Price::default(),
             timeout: Duration::from_secs(5),
+            max_output_tokens: None,
         },
         when: When::default(),
     };

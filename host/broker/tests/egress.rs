@@ -248,6 +248,7 @@ async fn a_models_host_is_looked_up_once_and_may_be_private() {
         provider: Arc::new(provider.unwrap()),
         price: Price::default(),
         timeout: Duration::from_secs(30),
+        max_output_tokens: None,
     };
     let models = BTreeMap::from([("default".to_owned(), route)]);
     let mut policy = Policy::default();

@@ -31,6 +31,11 @@ impl Disk {
         Ok(Disk { dir })
     }
 
+    /// Where it is.
+    pub(crate) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// The kind of file system, as the system calls it.
     pub(crate) fn file_system(&self) -> String {
         let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();

@@ -112,6 +112,7 @@ impl Host {
             provider: model,
             price: Price::default(),
             timeout: LONG,
+            max_output_tokens: None,
         };
         let routes = BTreeMap::from([("default".to_owned(), route)]);
         let broker = Broker::new(policy, routes, Vec::new()).map_err(|e| e.to_string())?;

@@ -148,6 +148,7 @@ pub(crate) fn choose(model: &str, price: Option<&str>) -> Result<ModelChoice, Pr
         price,
         timeout: DEFAULT_TIMEOUT,
         budget: None,
+        max_output_tokens: None,
         rate: None,
         record: None,
         chained: Chained::default(),

@@ -50,6 +50,8 @@ pub(crate) struct Model {
     pub(crate) timeout: Duration,
     /// What all its calls may cost together, in micro-dollars.
     pub(crate) budget: Option<u64>,
+    /// The most output tokens of one call.
+    pub(crate) max_output_tokens: Option<u32>,
     /// How often it may be asked.
     pub(crate) rate: Option<Rate>,
     /// Where its calls are recorded, if they are.
@@ -203,6 +205,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         "file",
         "budget_usd",
         "rate",
+        "max_output_tokens",
         "record",
         "fallback",
         "safe_default",
@@ -237,6 +240,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         "timeout_ms",
         "budget_usd",
         "rate",
+        "max_output_tokens",
         "record",
     ]
     .iter()
@@ -274,6 +278,13 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         None => Some(None),
         Some(node) => dollars(reader, node, "budget_usd").map(Some),
     };
+    let max_output_tokens = match table.get("max_output_tokens") {
+        None => Some(None),
+        Some(node) => {
+            let most = reader.whole(node, "max_output_tokens", 1..=u64::from(u32::MAX));
+            most.map(|most| u32::try_from(most).ok())
+        }
+    };
     let rate = match table.get("rate") {
         None => Some(None),
         Some(node) => rate(reader, node, &[]).map(Some),
@@ -287,6 +298,7 @@ fn model(reader: &mut Reader, node: &Node) -> Option<Model> {
         price: price?,
         timeout: timeout?,
         budget: budget?,
+        max_output_tokens: max_output_tokens?,
         rate: rate?,
         record: record?,
         chained: chain::read(reader, &table)?,
@@ -311,6 +323,7 @@ fn select(reader: &mut Reader, node: &Node) -> Option<Model> {
         price: Price::default(),
         timeout: DEFAULT_TIMEOUT,
         budget: None,
+        max_output_tokens: None,
         rate: None,
         record: None,
         chained,

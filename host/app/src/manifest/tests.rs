@@ -13,6 +13,7 @@ use serde_json::json;
 use super::host::{ApiKey, Provider};
 use super::*;
 
+mod budgets;
 mod endpoint;
 mod grants;
 mod models;

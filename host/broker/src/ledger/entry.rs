@@ -22,8 +22,6 @@ pub(super) struct Line {
     pub(super) key: String,
     /// Its cap in the policy, without the unit: `[budget] run`.
     name: String,
-    /// Whose it is, in words.
-    whose: String,
     pub(super) cap: Allowance,
 }
 
@@ -62,12 +60,14 @@ impl Line {
         }
     }
 
-    fn empty(&self, funds: Funds) -> Empty {
+    fn empty(&self, funds: Funds, account: &Account, most: Worth) -> Empty {
         let cap = funds.cap(self.cap).unwrap_or_default();
+        let alone = funds.of(account.settled).checked_add(funds.of(most));
         Empty {
+            key: self.key.clone(),
+            later: alone.is_some_and(|alone| alone <= cap),
             line: self.with(funds, cap),
             raise: self.with(funds, cap.saturating_mul(2).max(1)),
-            whose: self.whose.clone(),
         }
     }
 }
@@ -79,7 +79,6 @@ pub(super) struct Owner<'a> {
     key: String,
     /// And in the policy, without the period.
     name: String,
-    words: String,
     /// How the policy calls what it may spend ever.
     total: &'static str,
     pub(super) caps: Caps,
@@ -88,24 +87,23 @@ pub(super) struct Owner<'a> {
 impl Owner<'_> {
     fn lines(&self, run: Option<&str>, now_ms: u64, lines: &mut Vec<Line>) {
         let Owner { tenant, key, .. } = self;
-        let mut add = |cap: Allowance, period: &str, key: String, words: &str| {
+        let mut add = |cap: Allowance, period: &str, key: String| {
             if cap.is_some() {
                 lines.push(Line {
                     key,
                     name: format!("{} {period}", self.name),
-                    whose: format!("{}{words}", self.words),
                     cap,
                 });
             }
         };
         if let Some(run) = run {
             let key = format!("{tenant}/{key}/run/{run}");
-            add(self.caps.run, "run", key, " in one run");
+            add(self.caps.run, "run", key);
         }
         let today = format!("{tenant}/{key}/day/{}", day(now_ms));
-        add(self.caps.day, "day", today, " in one day");
+        add(self.caps.day, "day", today);
         let ever = format!("{tenant}/{key}/total");
-        add(self.caps.total, self.total, ever, "");
+        add(self.caps.total, self.total, ever);
     }
 }
 
@@ -114,7 +112,6 @@ fn tenants<'a>(rules: &Rules, tenant: &'a str) -> Owner<'a> {
         tenant,
         key: "all".to_owned(),
         name: "[budget]".to_owned(),
-        words: "all".to_owned(),
         total: "tenant",
         caps: rules.tenant,
     }
@@ -125,7 +122,6 @@ fn models<'a>(tenant: &'a str, model: &str, caps: Caps) -> Owner<'a> {
         tenant,
         key: format!("model/{model}"),
         name: format!("[budget.model.{model}]"),
-        words: format!("the model {model}"),
         total: "total",
         caps,
     }
@@ -136,7 +132,6 @@ fn plugins<'a>(tenant: &'a str, plugin: &str, caps: Caps) -> Owner<'a> {
         tenant,
         key: format!("plugin/{plugin}"),
         name: format!("[plugin.{plugin}] budget"),
-        words: format!("the plugin {plugin}"),
         total: "total",
         caps,
     }
@@ -322,7 +317,7 @@ impl Entry {
             let mut account: Account = page.read(ACCOUNTS, &line.key)?.unwrap_or_default();
             account
                 .reserve(self.most, line.cap)
-                .map_err(|funds| Barred::Budget(line.empty(funds)))?;
+                .map_err(|funds| Barred::Budget(line.empty(funds, &account, self.most)))?;
             page.write(ACCOUNTS, &line.key, &account)?;
         }
         // Without one there is nothing to settle.

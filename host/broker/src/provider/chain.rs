@@ -128,10 +128,14 @@ impl Chain {
         let all = self.links.iter().map(|link| &link.route);
         let timeout = all.clone().map(|route| route.timeout).sum();
         let price = all.fold(Price::default(), |sum, route| sum.plus(route.price));
+        // The tightest, since one request goes to all of them.
+        let bounds = self.links.iter().map(|link| link.route.max_output_tokens);
+        let max_output_tokens = bounds.flatten().min();
         Route {
             provider: Arc::new(self),
             price,
             timeout,
+            max_output_tokens,
         }
     }
 

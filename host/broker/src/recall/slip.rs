@@ -354,6 +354,14 @@ impl Made<'_> {
             };
             caller.meter.refusal(Refusal::new(access, denial));
         }
+        if let Answer::Llm(Err(LlmError::RateLimited(Some(after))))
+        | Answer::Tools(Err(ToolError::RateLimited(Some(after)))) = &answer
+        {
+            let after = u64::from(*after);
+            caller
+                .meter
+                .told_to_wait(&caller.step, caller.attempt, after);
+        }
         if numbered || is_exhausted(&answer) {
             caller.next();
         }

@@ -144,6 +144,7 @@ pub(crate) fn broker(world: &Arc<World>, model: &str, tools: &[&str]) -> Broker 
             output_micros_per_mtok: 2_000_000,
         },
         timeout: Duration::from_secs(60),
+        max_output_tokens: None,
     };
     let models = BTreeMap::from([("default".to_owned(), route)]);
     Broker::new(policy, models, vec![Arc::clone(world) as _]).unwrap()

@@ -30,6 +30,7 @@ impl Setup {
                 output_micros_per_mtok: 2_000_000,
             },
             timeout,
+            max_output_tokens: None,
         };
         let mut policy = Policy::default();
         let grants = Grants {
