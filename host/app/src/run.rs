@@ -225,6 +225,7 @@ pub(crate) async fn perform(
 fn warn(assembly: &Assembly) {
     for alert in assembly.ledger.alerts().take_new() {
         screen::warning(miette::miette!(
+            severity = miette::Severity::Warning,
             help =
                 "what does not fit in the rest is refused; raise it in the policy if that is right",
             "{} % is spent of what the policy allows: {}",
