@@ -157,6 +157,14 @@ mod wasm {
         pub(crate) fn name(&self) -> String {
             self.0.name()
         }
+
+        pub(crate) fn placeholder(&self) -> String {
+            self.0.placeholder()
+        }
+
+        pub(crate) fn reveal(&self) -> Result<String, crate::Denial> {
+            self.0.reveal().map_err(Into::into)
+        }
     }
 
     pub(crate) fn secret(name: &str) -> Result<Secret, crate::Denial> {

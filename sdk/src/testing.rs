@@ -105,6 +105,19 @@ impl Host {
         self
     }
 
+    /// Offers a secret as a handle.
+    pub fn handle(mut self, name: &str) -> Host {
+        self.state.secrets.insert(name.to_owned(), None);
+        self
+    }
+
+    /// Offers a secret whose value may be revealed.
+    pub fn secret(mut self, name: &str, value: &str) -> Host {
+        let value = Some(value.to_owned());
+        self.state.secrets.insert(name.to_owned(), value);
+        self
+    }
+
     /// The plugin's configuration.
     pub fn config(mut self, config: &Value) -> Host {
         self.state.config = Some(config.to_string());
@@ -151,6 +164,27 @@ mod tests {
         assert_eq!(entry, Err(memory::Error::Denied(Denial::Unavailable)));
         assert_eq!(context::config::<Value>(), Ok(serde_json::json!({})));
         log::info("dropped");
+    }
+
+    #[test]
+    fn a_secret_is_a_handle_unless_its_value_may_be_revealed() {
+        use crate::secrets::Secret;
+
+        let denied = |what: &str| Denial::NotGranted(format!("secrets {what}"));
+        assert_eq!(Secret::open("a").err(), Some(Denial::Unavailable));
+        let ran = Host::new().handle("a").secret("b", "value").run(|| {
+            let open = |name| Secret::open(name).map(|it| (it.placeholder(), it.reveal()));
+            [open("a"), open("b"), open("c")]
+        });
+        let text = |text: &str| text.to_owned();
+        assert_eq!(
+            ran.result,
+            [
+                Ok((text("{{secret:a}}"), Err(denied("reveal a")))),
+                Ok((text("{{secret:b}}"), Ok(text("value")))),
+                Err(denied("c")),
+            ]
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@
 
 pub mod address;
 mod body;
+mod discreet;
 pub(crate) mod errand;
 mod error;
 pub mod origin;

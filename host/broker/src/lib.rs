@@ -49,6 +49,7 @@ use llm::{LlmProvider, Usage};
 use meter::{Effect, Meter, OpenEffect, Refusal};
 pub use policy::{Access, Capability, Denial, Grants, Policy};
 use recall::{AttemptLog, Clock, Unrecorded};
+use secrets::Secrets;
 use tool::registry::Tools;
 use tool::{ToolProvider, ToolSpec, UnusableTool};
 
@@ -208,6 +209,7 @@ struct Inner {
     audit: Option<audit::Trail>,
     clock: Option<Clock>,
     approvals: approval::queue::Rules,
+    secrets: Arc<Secrets>,
 }
 
 /// What a broker is made of. By default it has nothing, and grants nothing.
@@ -235,6 +237,8 @@ pub struct Parts {
     pub clock: Option<Clock>,
     /// How humans are asked.
     pub approvals: approval::queue::Rules,
+    /// What plugins may use by name.
+    pub secrets: Secrets,
 }
 
 impl Broker {
@@ -268,6 +272,7 @@ impl Broker {
                 audit: parts.audit,
                 clock: parts.clock,
                 approvals: parts.approvals,
+                secrets: Arc::new(parts.secrets),
             }),
         })
     }

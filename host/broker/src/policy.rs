@@ -59,7 +59,8 @@ pub enum Capability {
     Delegate,
     /// Asking a human; the resource is an action such as `pay invoice`.
     Approval,
-    /// Secret handles; the resource is a secret's name. Not offered yet.
+    /// Secrets; the resource is a secret's name, behind `reveal ` when the value is
+    /// asked for and not the handle.
     Secrets,
 }
 
@@ -101,6 +102,7 @@ impl Capability {
                 | Capability::Files
                 | Capability::Memory
                 | Capability::Approval
+                | Capability::Secrets
         )
     }
 }
@@ -130,6 +132,12 @@ pub struct Grants {
     /// What the plugin may ask a human to allow.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub approval: BTreeSet<String>,
+    /// Secrets, as handles.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets: BTreeSet<String>,
+    /// Secrets whose values it may be told.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub secrets_reveal: BTreeSet<String>,
 }
 
 impl Grants {
@@ -149,7 +157,10 @@ impl Grants {
             }
             Capability::Delegate => self.delegate.contains(resource),
             Capability::Approval => self.approval.contains(resource),
-            Capability::Secrets => false,
+            Capability::Secrets => match resource.strip_prefix(REVEAL) {
+                Some(name) => self.secrets_reveal.contains(name),
+                None => self.secrets.contains(resource),
+            },
         }
     }
 
@@ -165,6 +176,15 @@ impl Grants {
             (grant.origin == *origin && grant.methods.contains(method)) || !Guard::EgressAllow.on()
         })
     }
+}
+
+/// What stands before a secret's name when its value is asked for. No name has a
+/// space.
+const REVEAL: &str = "reveal ";
+
+/// The resource that is the value of a secret.
+pub fn reveal(name: &str) -> String {
+    format!("{REVEAL}{name}")
 }
 
 /// `POST https://example.com` taken apart; `GET` when there is no method.
@@ -270,6 +290,10 @@ pub fn line_that_allows(access: Access<'_>) -> String {
                 MemoryAccess::Write => ", access = \"write\"",
             };
             format!("[plugin.{plugin}] {capability} = [{{ namespace = {namespace:?}{access} }}]")
+        }
+        Capability::Secrets if access.resource.starts_with(REVEAL) => {
+            let name = access.resource.strip_prefix(REVEAL).unwrap_or_default();
+            format!("[plugin.{plugin}] secrets_reveal = [{name:?}]")
         }
         _ => format!("[plugin.{plugin}] {capability} = [{:?}]", access.resource),
     }

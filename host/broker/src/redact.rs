@@ -30,6 +30,7 @@ mod views;
 mod tests;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -54,12 +55,19 @@ static ALL: RwLock<Option<Arc<Redactor>>> = RwLock::new(None);
 
 /// From now on a value is looked for. `name` stands where it was.
 pub fn watch(name: &str, value: &str) -> Result<(), TooShort> {
-    let mut all = ALL.write().unwrap_or_else(PoisonError::into_inner);
-    let known = all.as_ref().map(|all| all.values()).unwrap_or_default();
-    if known.iter().any(|(_, it)| **it == *value) {
+    let has = |all: &Option<Arc<Redactor>>| {
+        let values = all.as_ref().map(|all| all.values()).unwrap_or_default();
+        values.iter().any(|(_, it)| **it == *value)
+    };
+    if has(&ALL.read().unwrap_or_else(PoisonError::into_inner)) {
         return Ok(());
     }
-    let mut values = known.to_vec();
+    let mut all = ALL.write().unwrap_or_else(PoisonError::into_inner);
+    if has(&all) {
+        return Ok(());
+    }
+    let known = all.as_ref().map(|all| all.values());
+    let mut values = known.unwrap_or_default().to_vec();
     values.push((name.into(), value.into()));
     let of_name = |values: &[set::Named]| values.iter().filter(|(it, _)| **it == *name).count();
     if of_name(&values) > KEPT
@@ -143,6 +151,29 @@ fn found_below(all: &Redactor, value: &Value) -> Option<Arc<str>> {
             .find_map(|(name, item)| all.found(name).or_else(|| found_below(all, item))),
         _ => None,
     }
+}
+
+/// Bytes that are there as a whole, with stars for secrets.
+pub fn bytes(bytes: &[u8]) -> Vec<u8> {
+    let Some(mut stream) = stream() else {
+        return bytes.to_vec();
+    };
+    let mut clean = stream.push(bytes);
+    clean.extend(stream.finish());
+    clean
+}
+
+/// What finds secrets other than these in bytes that come in pieces.
+pub fn stream_but(allowed: &BTreeSet<String>) -> Option<Stream> {
+    let all = current()?;
+    if allowed.is_empty() {
+        return Some(Stream::new(all));
+    }
+    let values = all.values().iter();
+    let others = values.filter(|(name, _)| !allowed.contains(&**name));
+    // None of them is too short: they were looked for before.
+    let others = Redactor::new(others.cloned().collect()).ok()?;
+    Some(Stream::new(Arc::new(others)))
 }
 
 /// What takes secrets out of bytes that come in pieces; none if there are none to

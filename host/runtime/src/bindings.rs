@@ -33,7 +33,7 @@ pub(crate) mod capabilities {
         additional_derives: [serde::Serialize, serde::Deserialize],
         with: {
             "hotcell:capability/llm.completion": crate::imports::llm::Completion,
-            "hotcell:capability/secrets.secret": crate::imports::unavailable::Secret,
+            "hotcell:capability/secrets.secret": crate::imports::secrets::Secret,
         },
     });
 }

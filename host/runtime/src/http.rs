@@ -160,9 +160,12 @@ impl Body for Outgoing {
 
 fn error_to_guest(error: HttpError) -> Error {
     match error {
-        HttpError::Denied(_) | HttpError::Field(_) | HttpError::Exhausted => {
-            Error::HttpRequestDenied
-        }
+        HttpError::Denied(_)
+        | HttpError::Field(_)
+        | HttpError::Exhausted
+        | HttpError::Secret
+        | HttpError::NoSecret => Error::HttpRequestDenied,
+        HttpError::Compressed => Error::HttpResponseContentCoding(None),
         HttpError::Prohibited => Error::DestinationIpProhibited,
         HttpError::Url(_) => Error::HttpRequestUriInvalid,
         HttpError::RequestHead => Error::HttpRequestHeaderSectionSize(None),

@@ -9,8 +9,9 @@ mod context;
 pub(crate) mod llm;
 mod log;
 mod memory;
+pub(crate) mod secrets;
 pub(crate) mod tools;
-pub(crate) mod unavailable;
+mod unavailable;
 mod wasi;
 
 // Interfaces that hold types alone.

@@ -635,7 +635,8 @@ mod tests {
         assert_eq!(of("llm"), Standing::NeedsGrant);
         assert_eq!(of("tools"), Standing::NeedsGrant);
         assert_eq!(of("memory"), Standing::NeedsGrant);
-        for name in ["delegate", "approval", "secrets"] {
+        assert_eq!(of("secrets"), Standing::NeedsGrant);
+        for name in ["delegate", "approval"] {
             assert_eq!(of(name), Standing::Unavailable, "{name}");
         }
     }

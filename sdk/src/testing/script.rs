@@ -2,7 +2,7 @@
 //! functions as `import::wasm`, answered from a script on the current thread.
 
 use std::cell::RefCell;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use crate::llm::{Chunk, Error, Request, Response};
@@ -23,6 +23,8 @@ pub(crate) struct State {
     pub(crate) requests: Vec<Request>,
     pub(crate) calls: Vec<ToolCall>,
     pub(crate) log: Vec<(Level, String)>,
+    /// By name; with a value if that may be revealed.
+    pub(crate) secrets: BTreeMap<String, Option<String>>,
     tools: Vec<(ToolSpec, Tool)>,
     drawn: u64,
 }
@@ -206,15 +208,35 @@ pub(crate) fn approval(_: approval::Request) -> Result<approval::Decision, appro
     Err(approval::Error::Denied(Denial::Unavailable))
 }
 
-/// Cannot be made: no secret opens natively.
-pub(crate) enum Secret {}
+/// A handle on this host.
+pub(crate) struct Secret {
+    name: String,
+    value: Option<String>,
+}
 
 impl Secret {
     pub(crate) fn name(&self) -> String {
-        match *self {}
+        self.name.clone()
+    }
+
+    pub(crate) fn placeholder(&self) -> String {
+        format!("{{{{secret:{}}}}}", self.name)
+    }
+
+    pub(crate) fn reveal(&self) -> Result<String, Denial> {
+        let denied = || Denial::NotGranted(format!("secrets reveal {}", self.name));
+        self.value.clone().ok_or_else(denied)
     }
 }
 
-pub(crate) fn secret(_: &str) -> Result<Secret, Denial> {
-    Err(Denial::Unavailable)
+pub(crate) fn secret(name: &str) -> Result<Secret, Denial> {
+    let known = state(|state| state.secrets.get(name).cloned());
+    match known {
+        Some(value) => Ok(Secret {
+            name: name.to_owned(),
+            value,
+        }),
+        None if state(|state| state.scripted) => Err(Denial::NotGranted(format!("secrets {name}"))),
+        None => Err(Denial::Unavailable),
+    }
 }

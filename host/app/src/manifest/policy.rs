@@ -12,6 +12,7 @@ pub(super) mod http;
 pub(crate) mod lethal;
 mod memory;
 mod names;
+mod secrets;
 mod strict;
 
 use std::collections::BTreeMap;
@@ -131,7 +132,13 @@ impl Given<'_> {
 }
 
 /// What a plugin's part of the policy may say beside its grants.
-const BESIDE: [&str; 4] = ["digest", "allow_trifecta", "budget", "rate"];
+const BESIDE: [&str; 5] = [
+    "digest",
+    "allow_trifecta",
+    "budget",
+    "rate",
+    secrets::REVEAL,
+];
 
 /// Reads a policy file: once, and not through a link. What is enforced, and what
 /// the digest is of, are the same bytes.
@@ -245,8 +252,14 @@ fn grants(reader: &mut Reader, node: &Node, plugin: &str, file: &mut PolicyFile)
             Capability::Approval => {
                 grants.approval = names::read(reader, node, capability, &mut given);
             }
-            Capability::Delegate | Capability::Secrets => {}
+            Capability::Secrets => {
+                grants.secrets = names::read(reader, node, capability, &mut given);
+            }
+            Capability::Delegate => {}
         }
+    }
+    if let Some(node) = table.get(secrets::REVEAL) {
+        grants.secrets_reveal = secrets::read(reader, node, &mut given);
     }
     file.lines.append(&mut given.lines);
     if let Some(node) = table.get("allow_trifecta")

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::HttpError;
 use super::places::Place;
 use super::sent::Open;
+use crate::redact::{self, Stream};
 
 /// The bytes of an answer as they arrive. The request is under way until the
 /// last of them has, until its time is up, or until this is dropped.
@@ -24,6 +25,10 @@ pub struct Incoming {
     /// The longest between two pieces, when the guest wants to know sooner.
     pause: Option<Duration>,
     sleep: Pin<Box<Sleep>>,
+    /// Takes secrets out of it; none when there are none, or when it has ended.
+    clean: Option<Stream>,
+    /// Whether the last piece of the connection has come.
+    drained: bool,
     /// Ends the request in time although nobody reads. None if the guard is off.
     clock: Option<JoinHandle<()>>,
 }
@@ -58,6 +63,8 @@ impl Incoming {
         let mut incoming = Incoming {
             under_way,
             ended: false,
+            clean: redact::stream(),
+            drained: false,
             deadline,
             pause,
             sleep: Box::pin(sleep_until(deadline)),
@@ -72,6 +79,32 @@ impl Incoming {
             let next = Instant::now().checked_add(pause);
             let next = next.map_or(self.deadline, |next| next.min(self.deadline));
             self.sleep.as_mut().reset(next);
+        }
+    }
+
+    /// The next piece as the guest gets it; none after the last.
+    fn poll_clean(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, HttpError>>> {
+        loop {
+            let piece = match self.drained {
+                true => Poll::Ready(None),
+                false => self.poll_piece(cx),
+            };
+            let Some(clean) = &mut self.clean else {
+                return piece;
+            };
+            let out = match piece {
+                Poll::Ready(Some(Ok(piece))) => clean.push(&piece),
+                Poll::Ready(None) => {
+                    let rest = clean.finish();
+                    (self.clean, self.drained) = (None, true);
+                    rest
+                }
+                other => return other,
+            };
+            // All of it may be held back.
+            if !out.is_empty() {
+                return Poll::Ready(Some(Ok(Bytes::from(out))));
+            }
         }
     }
 
@@ -127,7 +160,7 @@ impl Body for Incoming {
         if self.ended {
             return Poll::Ready(None);
         }
-        let piece = self.poll_piece(cx);
+        let piece = self.poll_clean(cx);
         match &piece {
             Poll::Pending => {}
             Poll::Ready(Some(Ok(_))) => self.wind_up(),

@@ -20,6 +20,16 @@ pub enum HttpError {
     /// A field that only the host may set.
     #[error("the field `{0}` is set by the host")]
     Field(HeaderName),
+    /// It carries a secret that must not go there.
+    #[error("it carries a secret that must not go there")]
+    Secret,
+    /// The value of a secret that it asks for is not there, or is no text that a
+    /// field can have.
+    #[error("a secret has no value that can be sent")]
+    NoSecret,
+    /// The answer to a request with a secret cannot be looked through.
+    #[error("the answer is compressed")]
+    Compressed,
     /// Too many fields in the request, or too many bytes of them.
     #[error("the request's head is too large")]
     RequestHead,
@@ -66,6 +76,9 @@ impl HttpError {
             HttpError::Prohibited => "denied-address",
             HttpError::Url(_) => "invalid-url",
             HttpError::Field(_) => "invalid-field",
+            HttpError::Secret => "secret",
+            HttpError::NoSecret => "no-secret",
+            HttpError::Compressed => "compressed",
             HttpError::RequestHead => "request-head",
             HttpError::RequestBody => "request-body",
             HttpError::Unfinished => "unfinished",

@@ -18,11 +18,12 @@ use url::Url;
 use super::origin::Origin;
 use super::places::Place;
 use super::sent::{Open, Sent};
-use super::{BadOrigin, Egress, HttpError, Incoming, IpNet, JUDGED, Refused, address};
+use super::{BadOrigin, Egress, HttpError, Incoming, IpNet, JUDGED, Refused, address, discreet};
 use crate::meter::{Meter, Refusal};
 use crate::policy::{self, Access, Capability};
 use crate::recall::{Departed, Departure, Halted, Question, Unrecorded};
-use crate::{Broker, Caller, text};
+use crate::secrets::{Attachments, carries_one};
+use crate::{Broker, Caller, redact, text};
 
 /// How long the guest wants to wait. It can ask for less time than there is,
 /// never for more.
@@ -75,6 +76,9 @@ struct Going {
     sequence: u32,
     place: Place,
     open: Open,
+    attachments: Attachments,
+    /// Whether its body was found to carry a secret.
+    carried: Arc<AtomicBool>,
 }
 
 impl Broker {
@@ -174,14 +178,18 @@ impl Broker {
             .places
             .take(caller, limits.per_agent, limits.per_tenant)
             .ok_or_else(|| refused(HttpError::Busy))?;
-        let (over, given_up) = (Arc::default(), Arc::default());
+        let attachments = self
+            .attachments(caller, &url, &head.headers, &origin)
+            .map_err(refused)?;
+        let (over, given_up, carried) = (Arc::default(), Arc::default(), Arc::default());
         let mut going = reqwest::Request::new(head.method.clone(), url);
         *going.headers_mut() = head.headers;
         // reqwest writes it, from the URL.
         going.headers_mut().remove(header::HOST);
         if !body.is_end_stream() {
             let body = bounded(body, limits.request_body, &over, &given_up);
-            *going.body_mut() = Some(body);
+            let look = redact::stream_but(&attachments.allowed);
+            *going.body_mut() = Some(discreet::outgoing(body, look, &carried));
         }
         Ok(Going {
             plugin: caller.plugin.clone(),
@@ -198,6 +206,8 @@ impl Broker {
             sequence,
             place,
             open,
+            attachments,
+            carried,
             egress,
         })
     }
@@ -250,7 +260,7 @@ fn bounded<B>(
     most: usize,
     over: &Arc<AtomicBool>,
     given_up: &Arc<AtomicBool>,
-) -> reqwest::Body
+) -> impl futures::Stream<Item = std::io::Result<Bytes>> + Send + 'static + use<B>
 where
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: std::error::Error + Send + Sync + 'static,
@@ -258,7 +268,7 @@ where
     let (over, given_up) = (Arc::clone(over), Arc::clone(given_up));
     let mut left = most;
     // Trailers are left out: they could hold what heads may not.
-    let stream = body.into_data_stream().map(move |piece| {
+    body.into_data_stream().map(move |piece| {
         let piece = piece.map_err(|_| {
             given_up.store(true, Ordering::Relaxed);
             std::io::Error::other(HttpError::Unfinished)
@@ -272,8 +282,7 @@ where
             None => left = 0,
         }
         Ok(piece)
-    });
-    reqwest::Body::wrap_stream(stream)
+    })
 }
 
 impl Egress {
@@ -312,6 +321,7 @@ impl Going {
         let head = deadline.min(self.started + head.min(total));
         let open = self.open.clone();
         let pause = self.patience.between_bytes;
+        let with_secret = self.attachments.any();
         let (egress, most) = (Arc::clone(&self.egress), self.egress.limits.response_body);
         let exchange = self.exchange();
         let answer = match Guard::EgressDeadline.on() {
@@ -320,11 +330,12 @@ impl Going {
         };
         let answer = answer.unwrap_or(Err(HttpError::Timeout));
         let answer = answer.and_then(|(response, place)| {
-            let (head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
-            match egress.fits(&head.headers) {
-                true => Ok((head, body, place)),
-                false => Err(HttpError::ResponseHead),
+            let (mut head, body) = http::Response::<reqwest::Body>::from(response).into_parts();
+            if !egress.fits(&head.headers) {
+                return Err(HttpError::ResponseHead);
             }
+            discreet::head(&mut head.headers, with_secret)?;
+            Ok((head, body, place))
         });
         match answer {
             Err(error) => {
@@ -341,7 +352,7 @@ impl Going {
         }
     }
 
-    async fn exchange(self) -> Result<(reqwest::Response, Place), HttpError> {
+    async fn exchange(mut self) -> Result<(reqwest::Response, Place), HttpError> {
         let judged = self.egress.judge(&self.origin, &self.addresses).await;
         let judged = judged.map_err(|refused| match refused {
             Refused::Name => HttpError::Name,
@@ -352,10 +363,15 @@ impl Going {
         })?;
         let client = self.egress.client(self.origin.tls());
         let client = client.ok_or(HttpError::Client)?;
+        let fields = self.request.headers_mut();
+        self.attachments.attach(fields, &self.egress).await?;
         let answer = JUDGED.scope(judged, client.execute(self.request)).await;
         let response = answer.map_err(|error| {
             if self.over.load(Ordering::Relaxed) {
                 HttpError::RequestBody
+            } else if self.carried.load(Ordering::Relaxed) {
+                self.meter.refusal(carries_one(&self.plugin, &self.origin));
+                HttpError::Secret
             } else if self.given_up.load(Ordering::Relaxed) {
                 HttpError::Unfinished
             } else if error.is_connect() {

@@ -347,6 +347,8 @@ pub(crate) enum Unrecorded {
     Files,
     /// What came over HTTP.
     Http,
+    /// The value of a secret.
+    Secrets,
     /// Reads and refusals beyond the bound.
     Reads,
 }

@@ -1,19 +1,14 @@
 //! Capabilities that the contract declares and this host does not offer yet:
-//! `delegate`, `secrets`. Each use is a typed refusal that
+//! `delegate`. Each use is a typed refusal that
 //! is counted like any other; no guest has to guess, and none is refused at
 //! load for importing them.
 
 use hotcell_broker::{self as host, Capability};
-use wasmtime::component::Resource;
 
 use super::llm::{denial, denial_to_host};
+use crate::bindings::capability::delegate;
 use crate::bindings::capability::types::Denial;
-use crate::bindings::capability::{delegate, secrets};
 use crate::cell::State;
-
-/// A secret's handle. None is ever made here.
-#[expect(unreachable_pub, reason = "the generated bindings re-export it")]
-pub struct Secret;
 
 impl State {
     /// Refuses something that this host has not, granted or not.
@@ -64,23 +59,5 @@ impl delegate::Host for State {
             Ok(Err(delegate::Error::Denied(reason)))
         };
         requests.iter().map(refuse).collect()
-    }
-}
-
-impl secrets::Host for State {
-    async fn open(&mut self, name: String) -> wasmtime::Result<Result<Resource<Secret>, Denial>> {
-        Ok(Err(self.unavailable(Capability::Secrets, &name)?))
-    }
-}
-
-impl secrets::HostSecret for State {
-    async fn name(&mut self, secret: Resource<Secret>) -> wasmtime::Result<String> {
-        self.table.get(&secret)?;
-        Ok(String::new())
-    }
-
-    async fn drop(&mut self, secret: Resource<Secret>) -> wasmtime::Result<()> {
-        self.table.delete(secret)?;
-        Ok(())
     }
 }
