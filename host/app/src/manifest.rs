@@ -183,6 +183,20 @@ fn warn(workflow: &Workflow, host: &Host, policy: &PolicyFile, warnings: &mut Ve
             slip(&named.spot, message, "granted to nobody", help);
         }
     }
+    let secrets: Vec<&str> = host.secrets.keys().map(String::as_str).collect();
+    let used = policy
+        .lines
+        .iter()
+        .filter(|line| line.capability == Capability::Secrets);
+    for line in used {
+        let name = line.resource.split(' ').next_back().unwrap_or_default();
+        if !secrets.contains(&name) {
+            let help = one_of(name, "the secrets", &secrets);
+            let message = format!("the host has no secret `{name}`");
+            let label = format!("grants `{}` nothing", line.plugin);
+            slip(&line.spot, message, &label, help);
+        }
+    }
     let aliases: Vec<&str> = host.models.keys().map(String::as_str).collect();
     for named in &policy.models {
         if !aliases.contains(&named.name.as_str()) {

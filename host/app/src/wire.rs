@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod chain;
 mod ledger;
 mod model;
+mod secrets;
 pub(crate) mod tools;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hotcell_broker::bulkhead::Room;
+use hotcell_broker::egress::Egress;
 use hotcell_broker::ledger::Ledger;
 use hotcell_broker::llm::{LlmProvider, Origin};
 use hotcell_broker::meter::Meter;
@@ -439,10 +441,14 @@ impl Workshop {
         let ledger = ledger::ledger(checked, &books)?;
         let about = (&*workflow.plan.name, &*policy.digest);
         let trail = state.map(|dir| audit::trail(dir, &books, about, &pins, &in_use));
+        let egress = Arc::new(Egress::default());
+        let secrets = secrets::connect(checked, &egress).await?;
         let parts = Parts {
             audit: trail.transpose()?,
             approvals: checked.host.approvals.clone(),
             policy,
+            egress,
+            secrets,
             models: routes,
             tools,
             egress,

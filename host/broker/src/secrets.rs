@@ -150,8 +150,11 @@ impl Broker {
     pub async fn reveal_secret(&self, caller: &Caller, name: &str) -> Result<String, Denial> {
         let resource = policy::reveal(name);
         self.allow(caller, Capability::Secrets, &resource)?;
-        let what = format_args!("secrets {resource}");
-        if !caller.log.leaves(caller, Unrecorded::Secrets, what) {
+        let why = Unrecorded::Secrets;
+        if !caller
+            .log
+            .leaves(caller, why, format_args!("secrets {resource}"))
+        {
             return Err(Denial::Unavailable);
         }
         let effect = self.begin(caller, Capability::Secrets, &resource, None);

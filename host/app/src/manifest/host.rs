@@ -7,6 +7,7 @@
 
 mod approvals;
 mod chain;
+pub(crate) mod secrets;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -27,6 +28,7 @@ use super::reader::{Named, Reader, Table};
 use super::tools::{self, ToolServer};
 use super::tree::{Kind, Node};
 pub(crate) use chain::Chained;
+use secrets::SecretPlace;
 
 /// What the operator offers.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,8 @@ pub(crate) struct Host {
     pub(crate) models: BTreeMap<String, Model>,
     /// Servers of tools by name.
     pub(crate) tools: BTreeMap<String, ToolServer>,
+    /// Secrets by name.
+    pub(crate) secrets: BTreeMap<String, SecretPlace>,
 }
 
 /// One model.
@@ -158,7 +162,8 @@ const PROVIDERS: [(&str, Word); 10] = [
 /// Reads a host file. It is complete unless the reader has noted a problem.
 pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     let mut host = Host::default();
-    let Some(table) = reader.table(root, "a host file", &["approvals", "models", "tools"]) else {
+    const KEYS: [&str; 4] = ["approvals", "models", "secrets", "tools"];
+    let Some(table) = reader.table(root, "a host file", &KEYS) else {
         return host;
     };
     if let Some(node) = table.get("approvals") {
@@ -166,6 +171,9 @@ pub(crate) fn read(reader: &mut Reader, root: &Node) -> Host {
     }
     if let Some(servers) = table.get("tools") {
         host.tools = tools::read(reader, servers);
+    }
+    if let Some(node) = table.get("secrets") {
+        host.secrets = secrets::read(reader, node);
     }
     let Some(models) = table.get("models") else {
         return host;

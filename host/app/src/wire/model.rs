@@ -10,8 +10,8 @@ use hotcell_broker::provider::cassette::{CassetteError, Recorder, Replay};
 use hotcell_broker::provider::remote::{Remote, RemoteConfig};
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
-use hotcell_broker::redact;
 
+use super::secrets::watch_key;
 use crate::command::{Exit, Problem};
 use crate::manifest::host::{ApiKey, Model, Provider};
 use crate::screen;
@@ -138,9 +138,7 @@ pub(super) fn key(alias: &str, place: &ApiKey) -> Result<Secret, String> {
     match text.trim() {
         "" => Err("its key is empty".to_owned()),
         text => {
-            // What is too short to be looked for is what servers are given that want
-            // some key and check none.
-            let _too_short = redact::watch(&format!("{alias}-key"), text);
+            watch_key(alias, text);
             Ok(Secret::new(text))
         }
     }
