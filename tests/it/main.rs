@@ -34,6 +34,7 @@ mod runs;
 mod sandbox;
 mod scenarios;
 mod scene;
+mod secrets;
 mod start;
 mod tape;
 mod targets;

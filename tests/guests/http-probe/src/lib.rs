@@ -38,6 +38,8 @@ wit_bindgen::generate!({
     generate_all,
 });
 
+mod leak;
+
 use exports::hotcell::plugin::agent::{Failure, Guest, Output, Task};
 use wasi::http::outgoing_handler::handle;
 use wasi::http::types::{
@@ -77,6 +79,8 @@ impl Guest for Probe {
             "trailers" => lines().map(trailers).collect(),
             "flood" => lines().map(flood).collect(),
             "abandon" => lines().map(abandon).collect(),
+            "opens" => lines().map(opens).collect(),
+            "leak" => leak::leak(input.trim())?,
             other => return Err(Failure::InvalidInput(format!("no behaviour `{other}`"))),
         };
         let words = came.iter().map(|came| match came {
@@ -378,6 +382,20 @@ fn flood(line: &str) -> Came {
         .filter(is_refused)
         .count();
     Err(format!("{refused} of {count} refused"))
+}
+
+/// `NAME | GET http://…`: a request that takes a secret along.
+fn opens(line: &str) -> Came {
+    let (name, line) = line.split_once(" | ").unwrap();
+    let secret = hotcell::capability::secrets::open(name);
+    let secret = secret.map_err(|denial| format!("{denial:?}"))?;
+    let fields = Fields::new();
+    let value = format!("Bearer {}", secret.placeholder());
+    fields.append("authorization", value.as_bytes()).unwrap();
+    fields.append("accept-encoding", b"gzip").unwrap();
+    let request = request(line, fields)?;
+    let answered = came(wait(&handle(request, None).map_err(word)?)?)?;
+    Ok(format!("{answered} for {}", secret.name()))
 }
 
 /// Sends and does not wait.
