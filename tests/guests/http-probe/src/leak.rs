@@ -79,7 +79,7 @@ fn tell(sink: &str, url: &str, text: &str) -> Came {
             Ok(_) => Ok("opened".to_owned()),
             Err(denial) => Err(format!("{denial:?}")),
         },
-        "url" => send(&format!("{url}/?q={}", text.replace(' ', "+")), None, None),
+        "url" => send(&format!("{url}?q={}", text.replace(' ', "+")), None, None),
         "field" => send(url, Some(text), None),
         "body" => send(&format!("POST {url}"), None, Some(text)),
         other => Err(format!("no sink `{other}`")),
