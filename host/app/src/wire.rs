@@ -430,7 +430,8 @@ impl Workshop {
         chain::put_together(&models, &mut routes, &mut in_use);
 
         let mut tools = tools(workflow, &plugins, &cells).await?;
-        let egress = Arc::default();
+        let egress: Arc<Egress> = Arc::default();
+        let secrets = secrets::connect(checked, &egress).await?;
         tools.extend(tools::connect(checked, &egress).await?);
         let books = match state {
             Some(dir) => Books::open(dir),
@@ -441,13 +442,10 @@ impl Workshop {
         let ledger = ledger::ledger(checked, &books)?;
         let about = (&*workflow.plan.name, &*policy.digest);
         let trail = state.map(|dir| audit::trail(dir, &books, about, &pins, &in_use));
-        let egress = Arc::new(Egress::default());
-        let secrets = secrets::connect(checked, &egress).await?;
         let parts = Parts {
             audit: trail.transpose()?,
             approvals: checked.host.approvals.clone(),
             policy,
-            egress,
             secrets,
             models: routes,
             tools,
