@@ -230,8 +230,8 @@ fn a_policy_that_says_more_than_the_host_can_enforce_is_refused() {
         ("llm", "tool", "policy.toml:2:1|did you mean `tools`?"),
         (
             "llm",
-            "secrets",
-            "policy.toml:2:1|`secrets` cannot be granted",
+            "delegate",
+            "policy.toml:2:1|`delegate` cannot be granted",
         ),
         ("]\nllm", "\nllm", "policy.toml:1:14|is not valid TOML"),
     ];

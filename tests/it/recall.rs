@@ -259,7 +259,7 @@ async fn a_guest_that_is_run_from_the_journal_does_the_same_and_touches_nothing(
         "llm.embed",
         "memory.get n k",
         "approval",
-        "secrets",
+        "secrets.open",
     ];
     let waits = [
         "poll.ready",

@@ -1,3 +1,5 @@
+mod drawn;
+
 use std::time::Duration;
 
 use futures::future::join_all;
