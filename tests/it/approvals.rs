@@ -32,6 +32,14 @@ fn one() -> Value {
     json!([{ "id": "i-1", "pay": { "to": "https://bank.example/a", "cents": 1 }, "dollars": 250 }])
 }
 
+/// A run that waits for an answer.
+pub(crate) fn waiting() -> Kept {
+    let kept = scene(&one());
+    let ran = kept.run(&[]);
+    assert_eq!(ran.code, 8, "{}", ran.said);
+    kept
+}
+
 /// What waits.
 fn asked(kept: &Kept) -> Vec<Value> {
     let listed = kept.json(&["approvals", "list"]);

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use hotcell_store::audit::append_now;
 use serde_json::Value;
 
 use crate::runs::Kept;
@@ -101,4 +102,33 @@ fn what_is_sealed_can_be_opened_until_its_case_is_erased() {
     assert_eq!(verified.code, 0, "{}", verified.said());
     let by = kept.json(&["audit", "search", "--retention", "erasure"]);
     assert_eq!(by["records"], 1);
+}
+
+#[test]
+fn an_effect_that_a_killed_host_was_about_to_make_is_in_doubt_when_its_run_goes_on() {
+    let kept = crate::approvals::waiting();
+    let run = kept.json(&["runs"])["runs"][0]["run"].clone();
+    let decision = serde_json::json!({
+        "kind": "decision", "decision": "allowed", "run_id": run, "step_id": "ask", "attempt": 1,
+        "sequence": 7, "capability": "tools", "resource": "bank.pay", "timestamp_ms": 1,
+    });
+    append_now(&kept.state().join("audit"), &[decision.to_string()]).unwrap();
+    let told = kept.ask(&["resume"]);
+    assert!(
+        told.said().contains("1 effects were about to be made"),
+        "{}",
+        told.said()
+    );
+    let doubts = || kept.json(&["audit", "search", "--outcome", "in-doubt"]);
+    let found = doubts();
+    assert_eq!(
+        (&found["records"], &found["effects"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(found["last"][0]["resource"], "bank.pay");
+    // Once.
+    kept.ask(&["resume"]);
+    assert_eq!(doubts()["records"], 1);
+    let verified = kept.ask(&["audit", "verify"]);
+    assert_eq!(verified.code, 0, "{}", verified.said());
 }

@@ -3,6 +3,7 @@
 
 mod filter;
 mod found;
+pub(crate) mod mend;
 
 use std::path::PathBuf;
 

@@ -42,7 +42,7 @@ enum Command {
     Approvals(approvals::ApprovalsArgs),
     /// Print what all kept runs add up to, as Prometheus reads it
     Metrics(telemetry::MetricsArgs),
-    /// Say who did what with which secret and what it cost, and whether that is what was written
+    /// Say who did what, with which secret, and what it cost
     Audit(audit::AuditArgs),
     /// Find out everything that can be known without running
     Check(check::CheckArgs),

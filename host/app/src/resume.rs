@@ -14,6 +14,7 @@ use hotcell_workflow::engine::{Durable, Engine, Job, Record, Report, told};
 use serde_json::Value;
 use tokio::time::Instant;
 
+use crate::audit::mend::mend;
 use crate::command::{Exit, Output, Problem};
 use crate::definition::Definition;
 use crate::kept::find;
@@ -247,6 +248,13 @@ async fn go_on(
         bench: None,
     };
     let assembly = wire::assemble(&checked, &options).await?;
+    let unended = runs.iter().filter(|(row, _)| !row.ended);
+    let lost = mend(state, &unended.map(|(row, _)| row.run.as_str()).collect())?;
+    if lost > 0 {
+        screen::note(&format!(
+            "{lost} effects were about to be made when the host was gone: in the audit they are in doubt"
+        ));
+    }
     let open: Vec<Job> = runs
         .iter()
         .filter(|(row, _)| !row.ended)

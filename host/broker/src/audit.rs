@@ -31,7 +31,7 @@ use crate::{Caller, pii, redact, store, text};
 pub use keys::{CaseKey, erase, open_case};
 use keys::{Keys, case_of};
 use record::{Facets, Record};
-pub use record::{Personal, decided, erased, open};
+pub use record::{Personal, decided, erased, in_doubt, open};
 
 /// So much of a text is sealed into a record, in bytes.
 const EXCERPT: usize = 2048;

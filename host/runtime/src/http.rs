@@ -164,7 +164,8 @@ fn error_to_guest(error: HttpError) -> Error {
         | HttpError::Field(_)
         | HttpError::Exhausted
         | HttpError::Secret
-        | HttpError::NoSecret => Error::HttpRequestDenied,
+        | HttpError::NoSecret
+        | HttpError::Unwritten => Error::HttpRequestDenied,
         HttpError::Compressed => Error::HttpResponseContentCoding(None),
         HttpError::Prohibited => Error::DestinationIpProhibited,
         HttpError::Url(_) => Error::HttpRequestUriInvalid,

@@ -189,3 +189,20 @@ pub fn decided(asked: &Asked) -> String {
     };
     record.line()
 }
+
+/// The record of an effect of which only the decision was written down: whoever was
+/// about to make it is gone.
+pub fn in_doubt(mut decision: Value, now_unix_ms: u64) -> String {
+    if let Value::Object(fields) = &mut decision {
+        for key in ["seq", "prev_hash", "hash", "decision", "sealed"] {
+            fields.remove(key);
+        }
+        let set = [
+            ("kind", Value::from("effect")),
+            ("outcome", Value::from("in-doubt")),
+            ("timestamp_ms", Value::from(now_unix_ms)),
+        ];
+        fields.extend(set.map(|(key, value)| (key.to_owned(), value)));
+    }
+    decision.to_string()
+}

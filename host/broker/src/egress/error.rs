@@ -51,6 +51,9 @@ pub enum HttpError {
     /// The attempt has had as many effects as it may.
     #[error("budget exhausted")]
     Exhausted,
+    /// It could not be written down, so it is not sent.
+    #[error("the audit is unavailable")]
+    Unwritten,
     /// Time is up.
     #[error("timeout")]
     Timeout,
@@ -86,6 +89,7 @@ impl HttpError {
             HttpError::ResponseBody => "response-body",
             HttpError::Busy => "busy",
             HttpError::Exhausted => "budget-exhausted",
+            HttpError::Unwritten => "audit-unavailable",
             HttpError::Timeout => "timeout",
             HttpError::Name => "name",
             HttpError::Connect => "connect",

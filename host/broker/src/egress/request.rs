@@ -19,6 +19,7 @@ use super::origin::Origin;
 use super::places::Place;
 use super::sent::{Open, Sent};
 use super::{BadOrigin, Egress, HttpError, Incoming, IpNet, JUDGED, Refused, address, discreet};
+use crate::control::{Admitted, Barred, NotMade, Wanted, Worth};
 use crate::meter::{Meter, Refusal};
 use crate::policy::{self, Access, Capability};
 use crate::recall::{Departed, Departure, Halted, Question, Unrecorded};
@@ -102,17 +103,48 @@ impl Broker {
             Ok(going) => Announced::of(caller, going),
             Err(_) => None,
         };
+        let (broker, caller) = (self.clone(), caller.clone());
         async move {
             let going = going?;
+            let admitted = match broker.admit_request(&caller, &going).await {
+                Ok(admitted) => admitted,
+                Err(error) => {
+                    going.open.end(error.code());
+                    return Err(error);
+                }
+            };
             if let Some(announced) = announced {
                 let sequence = going.sequence;
                 if let Err(error) = announced.wait(sequence).await {
                     going.open.end(error.code());
+                    admitted.forgo().await;
                     return Err(error);
                 }
             }
-            going.arrive().await
+            let answer = going.arrive().await;
+            let outcome = answer.as_ref().map_or_else(HttpError::code, |_| "ok");
+            admitted.settle(outcome, Worth::default()).await;
+            answer
         }
+    }
+
+    /// Whether a granted request may be sent now.
+    async fn admit_request(&self, caller: &Caller, going: &Going) -> Result<Admitted, HttpError> {
+        let departure = going.departure();
+        let wanted = Wanted {
+            capability: Capability::Http,
+            resource: &departure.origin,
+            question: Question::Http(&departure),
+            sequence: going.sequence,
+            most: Worth::default(),
+        };
+        self.admit(caller, wanted).await.map_err(|why| match why {
+            NotMade::Barred(Barred::Rate(_)) => HttpError::Busy,
+            NotMade::Barred(Barred::Unwritten(_)) => HttpError::Unwritten,
+            NotMade::Halted | NotMade::Barred(Barred::Budget | Barred::Secret(_)) => {
+                HttpError::Exhausted
+            }
+        })
     }
 
     fn depart<B>(
@@ -227,14 +259,9 @@ impl Announced {
         if reads || !caller.log.is_on() {
             return None;
         }
-        let url = going.request.url().as_str();
         Some(Announced {
             call: caller.log.number(),
-            departure: Departure {
-                method: going.method.clone(),
-                origin: going.origin.to_string(),
-                url: Digest::of(url.as_bytes()).to_string(),
-            },
+            departure: going.departure(),
             caller: caller.clone(),
         })
     }
@@ -313,6 +340,15 @@ impl Egress {
 }
 
 impl Going {
+    fn departure(&self) -> Departure {
+        let url = self.request.url().as_str();
+        Departure {
+            method: self.method.clone(),
+            origin: self.origin.to_string(),
+            url: Digest::of(url.as_bytes()).to_string(),
+        }
+    }
+
     async fn arrive(self) -> Result<http::Response<Incoming>, HttpError> {
         let total = self.egress.limits.total;
         let deadline = (self.started + total).min(self.deadline);
