@@ -147,7 +147,7 @@ fn reserved(
                 false,
                 false,
             ),
-            Provider::Remote { .. } | Provider::Select => {}
+            Provider::Remote { .. } | Provider::Hashed | Provider::Select => {}
             Provider::Scripted { file } => {
                 reserve(
                     file,

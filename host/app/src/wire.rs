@@ -650,6 +650,7 @@ pub(crate) fn plugin_of(model: &Model) -> Option<&Path> {
         Provider::Remote { .. }
         | Provider::Scripted { .. }
         | Provider::Replay { .. }
+        | Provider::Hashed
         | Provider::Select => None,
     }
 }

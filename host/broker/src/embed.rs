@@ -33,6 +33,15 @@ impl EmbedAsk {
         }
     }
 
+    /// What it takes when nobody says: a token for each four characters.
+    pub fn estimate(&self) -> Usage {
+        let characters: usize = self.texts.iter().map(|text| text.chars().count()).sum();
+        Usage {
+            input_tokens: (characters as u64).div_ceil(4),
+            ..Usage::default()
+        }
+    }
+
     /// The most tokens that it can take: one for each byte, and one for each text.
     pub(crate) fn worst(&self) -> Usage {
         let bytes: usize = self.texts.iter().map(String::len).sum();

@@ -13,6 +13,7 @@ mod calls;
 mod control;
 pub mod delegate;
 pub mod egress;
+pub mod embed;
 pub mod files;
 pub mod hashed;
 pub mod ledger;

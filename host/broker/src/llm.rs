@@ -382,6 +382,17 @@ pub trait LlmProvider: Send + Sync {
     /// One call. `broker` and `caller` are for providers that run a plugin or
     /// key their draws by the attempt.
     async fn complete(&self, broker: &Broker, caller: &Caller, request: &Request) -> Answer;
+
+    /// A vector for each text. Most providers make none.
+    async fn embed(
+        &self,
+        _broker: &Broker,
+        _caller: &Caller,
+        _ask: &EmbedAsk,
+    ) -> Result<Embedding, LlmError> {
+        let text = "this model, or what stands before it, makes no vectors";
+        Err(LlmError::Invalid(text.to_owned()))
+    }
 }
 
 #[cfg(test)]

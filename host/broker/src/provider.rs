@@ -7,6 +7,7 @@ pub mod cassette;
 pub mod chain;
 mod estimate;
 pub mod faults;
+pub mod hashed;
 pub mod remote;
 pub mod scripted;
 pub mod secret;

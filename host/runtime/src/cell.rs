@@ -51,6 +51,7 @@ pub(crate) enum Ask {
     Call(ToolCall),
     Decide(Vec<types::Ballot>),
     Complete(llm::Request),
+    Embed(Vec<String>),
 }
 
 /// What it told.
@@ -61,6 +62,7 @@ pub(crate) enum Told {
     Called(ToolOutput),
     Decision(types::Decision),
     Completion(Result<llm::Response, llm::Error>),
+    Vectors(Result<Vec<Vec<f32>>, llm::Error>),
 }
 
 /// What a cell shares with others of the same host.
@@ -327,6 +329,14 @@ async fn ask_in(
                 .call_complete(cell, &request)
                 .await?;
             Ok(Told::Completion(answer))
+        }
+        (Pre::Model(pre), Ask::Embed(texts)) => {
+            let guest = pre.instantiate_async(&mut *cell).await?;
+            let made = guest
+                .hotcell_plugin_model()
+                .call_embed(cell, &texts)
+                .await?;
+            Ok(Told::Vectors(made))
         }
         (pre, _) => wasmtime::bail!("a `{}` cannot be asked that", pre.kind()),
     })

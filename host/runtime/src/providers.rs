@@ -6,7 +6,7 @@ mod agent;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use hotcell_broker::llm::{Answer, LlmError, LlmProvider, Origin, Request};
+use hotcell_broker::llm::{Answer, EmbedAsk, Embedding, LlmError, LlmProvider, Origin, Request};
 use hotcell_broker::tool::registry::is_tool_name;
 use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider, ToolSpec};
 use hotcell_broker::{Broker, Caller, text};
@@ -110,6 +110,28 @@ impl LlmProvider for ModelPlugin {
                 end => Err(LlmError::Unavailable(describe(&end))),
             },
         )
+    }
+
+    async fn embed(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        asked: &EmbedAsk,
+    ) -> Result<Embedding, LlmError> {
+        let caller = nested(caller, &self.plugin);
+        let texts = asked.texts.clone();
+        let end = self.cells.embed(&self.plugin, broker, caller, texts).await;
+        let vectors = match end {
+            End::Done(made) => made?,
+            End::Deadline => return Err(LlmError::Timeout),
+            End::Cancelled => return Err(LlmError::Cancelled),
+            end => return Err(LlmError::Unavailable(describe(&end))),
+        };
+        Ok(Embedding {
+            vectors,
+            usage: asked.estimate(),
+            cost_micros: 0,
+        })
     }
 }
 

@@ -291,6 +291,21 @@ impl Cells {
         })
     }
 
+    /// Asks a model for vectors.
+    pub(crate) async fn embed(
+        &self,
+        plugin: &Plugin,
+        broker: &Broker,
+        caller: Caller,
+        texts: Vec<String>,
+    ) -> End<Result<Vec<Vec<f32>>, llm::LlmError>> {
+        let told = self.call(plugin, broker, caller, Ask::Embed(texts)).await;
+        told.map(|told| match told {
+            Told::Vectors(made) => End::Done(made.map_err(error_to_host)),
+            _ => unexpected(),
+        })
+    }
+
     /// Puts work that calls plugins onto the threads of guests, where a guest that
     /// computes for long keeps nobody from listening.
     pub fn spawn<T: Send + 'static>(

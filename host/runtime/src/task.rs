@@ -147,6 +147,7 @@ pub(crate) fn discreet(told: Told) -> Told {
         Told::Called(output) => Told::Called(redact::value(output)),
         Told::Decision(decision) => Told::Decision(redact::value(decision)),
         Told::Completion(answer) => Told::Completion(redact::value(answer)),
+        Told::Vectors(made) => Told::Vectors(redact::value(made)),
     }
 }
 

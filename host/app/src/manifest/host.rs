@@ -119,6 +119,8 @@ pub(crate) enum Provider {
         /// The recording.
         file: PathBuf,
     },
+    /// No model: words hashed into vectors.
+    Hashed,
     /// One of other models.
     Select,
 }
@@ -145,10 +147,11 @@ enum Word {
     Remote(Protocol),
     Scripted,
     Replay,
+    Hashed,
     Select,
 }
 
-const PROVIDERS: [(&str, Word); 10] = [
+const PROVIDERS: [(&str, Word); 11] = [
     ("sim", Word::Sim),
     ("plugin", Word::Plugin),
     ("openai", Word::Remote(Protocol::OpenAi)),
@@ -158,6 +161,7 @@ const PROVIDERS: [(&str, Word); 10] = [
     ("ollama", Word::Remote(Protocol::Ollama)),
     ("scripted", Word::Scripted),
     ("replay", Word::Replay),
+    ("hashed-embedder", Word::Hashed),
     ("select", Word::Select),
 ];
 
@@ -273,6 +277,7 @@ fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
         Word::Remote(protocol) => (remote::what(protocol), &remote::KEYS),
         Word::Scripted => ("a `scripted` model", &["file"]),
         Word::Replay => ("a `replay` model", &["file"]),
+        Word::Hashed => ("a `hashed-embedder` model", &[]),
         Word::Select => ("a `select` model", &[]),
     };
     let keys: Vec<&str> = [
@@ -304,12 +309,14 @@ fn model(reader: &mut Reader, node: &Node, prices: &Prices) -> Option<Model> {
             file.and_then(|node| reader.file(node, "file"))
                 .map(|file| Provider::Replay { file })
         }
+        Word::Hashed => Some(Provider::Hashed),
         Word::Select => None,
     };
     let price = match &provider {
         Some(Provider::Remote {
             endpoint, model, ..
         }) => price::of_server(reader, &table, node, prices, (endpoint, model)),
+        Some(Provider::Hashed) if table.get("price").is_none() => Some(Price::default()),
         _ => reader
             .require(&table, "price", price::WRITTEN)
             .and_then(|node| price::written(reader, node)),

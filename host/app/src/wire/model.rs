@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use hotcell_broker::llm::LlmProvider;
 use hotcell_broker::provider::cassette::{CassetteError, Recorder, Replay};
+use hotcell_broker::provider::hashed::HashedEmbedder;
 use hotcell_broker::provider::remote::{Remote, RemoteConfig};
 use hotcell_broker::provider::scripted::Scripted;
 use hotcell_broker::provider::secret::Secret;
@@ -62,6 +63,10 @@ pub(crate) fn connect(alias: &str, model: &Model) -> Result<Option<Connected>, P
             let scripted = Scripted::from_jsonl(&text)
                 .map_err(|e| wrong(format!("`{shown}`: {e}"), "mend the script"))?;
             (Arc::new(scripted), format!("the script {shown}"))
+        }
+        Provider::Hashed => {
+            let what = "no model: words hashed into vectors";
+            (Arc::new(HashedEmbedder), what.to_owned())
         }
         Provider::Replay { file } => {
             let (replay, what) = replay(alias, file)?;

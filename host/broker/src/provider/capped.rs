@@ -28,7 +28,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use serde::Serialize;
 
-use crate::llm::{Answer, LlmError, LlmProvider, Origin, Request, Usage};
+use crate::llm::{Answer, EmbedAsk, Embedding, LlmError, LlmProvider, Origin, Request, Usage};
 use crate::{Broker, Caller, Price};
 
 /// The most output tokens of a request that does not say: 4,096.
@@ -164,6 +164,25 @@ impl LlmProvider for Capped {
             Err(_) => reserved.bill = Bill::Known(0),
         }
         answer
+    }
+
+    async fn embed(
+        &self,
+        broker: &Broker,
+        caller: &Caller,
+        asked: &EmbedAsk,
+    ) -> Result<Embedding, LlmError> {
+        let real = self.inner.origin() == Origin::Live;
+        let Some(mut reserved) = self.budget.reserve(self.price.of(asked.worst()), real) else {
+            return Err(LlmError::BudgetExhausted);
+        };
+        let made = self.inner.embed(broker, caller, asked).await;
+        match &made {
+            Ok(made) => reserved.bill = Bill::Known(self.price.of(made.usage)),
+            Err(error) if is_unclear(error) => {}
+            Err(_) => reserved.bill = Bill::Known(0),
+        }
+        made
     }
 }
 

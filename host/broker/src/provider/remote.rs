@@ -21,6 +21,7 @@
 //! kept, because a message here has no place for it.
 
 mod answer;
+mod embed;
 mod failure;
 mod names;
 mod protocol;
@@ -44,7 +45,7 @@ use tokio::time::Instant;
 
 use super::secret::Secret;
 use crate::egress::{Egress, System, client_builder, origin};
-use crate::llm::{Answer, Completion, LlmError, LlmProvider, Origin, Request};
+use crate::llm::{Answer, Completion, EmbedAsk, Embedding, LlmError, LlmProvider, Origin, Request};
 use crate::{Broker, Caller};
 use names::WireNames;
 pub use protocol::Protocol;
@@ -179,7 +180,7 @@ impl Remote {
             let (protocol, payload) = (self.protocol, &mut asked.payload);
             protocol.mend(payload, &self.model, request, self.stream);
             let mut reported = Reported::default();
-            let sent = self.send(payload, &mut reported);
+            let sent = self.send(&self.url, payload, &mut reported);
             let within = egress.within(&self.origin, sent).await;
             let mut answer = within.map_err(|_| failure::no_connection())??;
             usage::strip(self.protocol, &mut answer);
@@ -191,9 +192,14 @@ impl Remote {
     }
 
     /// One request and its answer, whole.
-    async fn send(&self, payload: &Value, reported: &mut Reported) -> Result<Value, LlmError> {
+    async fn send(
+        &self,
+        url: &Url,
+        payload: &Value,
+        reported: &mut Reported,
+    ) -> Result<Value, LlmError> {
         let first = self.waits.first_byte.map(|it| Instant::now() + it);
-        let call = self.client.post(self.url.clone());
+        let call = self.client.post(url.clone());
         let call = call.headers(self.head.clone()).json(payload).send();
         let response = by(first, call).await?;
         let response = response.map_err(|error| failure::of_sending(&error))?;
@@ -239,6 +245,15 @@ impl LlmProvider for Remote {
 
     async fn complete(&self, broker: &Broker, _: &Caller, request: &Request) -> Answer {
         Answer::wall(self.ask(broker.egress(), request).await)
+    }
+
+    async fn embed(
+        &self,
+        broker: &Broker,
+        _: &Caller,
+        asked: &EmbedAsk,
+    ) -> Result<Embedding, LlmError> {
+        self.vectors(broker.egress(), asked).await
     }
 }
 

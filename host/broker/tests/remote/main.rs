@@ -8,6 +8,7 @@
     reason = "a test says loudly that it failed"
 )]
 
+mod embed;
 mod failures;
 #[path = "../fake_openai/mod.rs"]
 mod fake_openai;

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use hotcell_broker::llm as broker;
-use hotcell_broker::{self as host, Capability, tool};
+use hotcell_broker::{self as host, tool};
 use wasmtime::component::Resource;
 
 use super::tools::{call_to_guest, call_to_host};
@@ -257,8 +257,9 @@ impl Host for State {
         Ok(results)
     }
 
-    /// No provider streams yet, so a stream is the whole answer told in pieces.
-    /// A guest written against it gains when a provider learns to.
+    /// The whole answer, told in pieces once the journal has it: a run that is done
+    /// again from the journal hears the same pieces. Providers that stream do it for
+    /// the host's own sake.
     async fn start(
         &mut self,
         request: Request,
@@ -300,11 +301,17 @@ impl Host for State {
     async fn embed(
         &mut self,
         model: String,
-        _texts: Vec<String>,
+        texts: Vec<String>,
     ) -> wasmtime::Result<Result<Vec<Vec<f32>>, Error>> {
-        // The grant comes first: a plugin without it learns nothing else.
-        let reason = self.refuse("llm.embed", Capability::Llm, &model)?;
-        Ok(Err(Error::Denied(reason)))
+        let asked = broker::EmbedAsk { model, texts };
+        let result = self
+            .outside(asked.bytes(), async |broker, caller| {
+                broker.embed(caller, asked).await
+            })
+            .await?;
+        let result = result.map(|made| made.vectors).map_err(error_to_guest);
+        self.hand("llm.embed", &result);
+        Ok(result)
     }
 }
 

@@ -9,7 +9,7 @@
 use serde_json::Value;
 
 use super::protocol::Protocol;
-use crate::llm::{Message, Request, Usage};
+use crate::llm::{EmbedAsk, Message, Request, Usage};
 use crate::provider::{capped, estimate};
 
 /// Characters of the estimate's token that a real token may hold.
@@ -154,6 +154,16 @@ impl Reported {
             reasoning_tokens: self.reasoning.or_none().min(output),
         };
         (usage, guessed || also)
+    }
+
+    /// What is charged for vectors: there is nothing but input.
+    pub(super) fn charged_for(&self, asked: &EmbedAsk) -> Usage {
+        let estimate = asked.estimate().input_tokens;
+        let most = asked.worst().input_tokens;
+        Usage {
+            input_tokens: charge(self.input, estimate, most).0,
+            ..Usage::default()
+        }
     }
 }
 
