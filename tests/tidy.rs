@@ -80,6 +80,10 @@ const SLEEPS: &[(&str, &str)] = &[
         "a process that was killed a moment ago still owns the journal",
     ),
     (
+        "host/broker/src/ledger.rs",
+        "a call beyond a rate waits for its turn",
+    ),
+    (
         "host/runtime/src/compile.rs",
         "looks whether a worker has ended, a thousand times a second",
     ),
