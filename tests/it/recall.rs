@@ -265,7 +265,6 @@ async fn a_guest_that_is_run_from_the_journal_does_the_same_and_touches_nothing(
         "context.current",
         "tools.list",
         "memory.get n k",
-        "approval",
         "secrets.open",
     ];
     let waits = [
