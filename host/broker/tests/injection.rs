@@ -240,6 +240,7 @@ fn scene(more: impl FnOnce(&mut Grants)) -> Scene {
     });
     let model = Arc::new(Obedient::default());
     let route = |provider: Arc<dyn LlmProvider>| Route {
+        max_output_tokens: None,
         provider,
         price: Price::default(),
         timeout: Duration::from_secs(60),

@@ -118,7 +118,7 @@ fn keep_memory_private() {
             current: Some(0),
             maximum: Some(0),
         };
-        drop(setrlimit(Resource::Core, none));
+        let _ = setrlimit(Resource::Core, none);
         drop(set_dumpable_behavior(DumpableBehavior::NotDumpable));
     }
 }

@@ -5,7 +5,6 @@
 use hotcell_broker::{self as host, Capability};
 
 use super::llm::{denial, denial_to_host};
-use crate::bindings::capability::delegate;
 use crate::bindings::capability::types::Denial;
 use crate::cell::State;
 
