@@ -46,13 +46,15 @@ async fn whatever_happens_what_is_reserved_is_what_is_open_and_no_cap_is_passed(
                     }
                 }
                 6..8 if !held.is_empty() => {
-                    let (run, most, hold) = held.swap_remove(draw.below(held.len() as u64) as usize);
+                    let (run, most, hold) =
+                        held.swap_remove(draw.below(held.len() as u64) as usize);
                     let cost = draw.below(most + 1);
                     hold.settle(micros(cost)).await.unwrap();
                     spent[run] += cost;
                 }
                 8 if !held.is_empty() => {
-                    let (run, most, hold) = held.swap_remove(draw.below(held.len() as u64) as usize);
+                    let (run, most, hold) =
+                        held.swap_remove(draw.below(held.len() as u64) as usize);
                     drop(hold);
                     tokio::task::yield_now().await;
                     spent[run] += most;
@@ -76,12 +78,20 @@ async fn whatever_happens_what_is_reserved_is_what_is_open_and_no_cap_is_passed(
             for (run, name) in runs.iter().enumerate() {
                 let account = account(&books, &format!("local/all/run/{name}"));
                 let stands = [account.settled.micros, account.reserved.micros];
-                assert_eq!(stands, [spent[run], reserved(run)], "seed {seed}, run {name}");
+                assert_eq!(
+                    stands,
+                    [spent[run], reserved(run)],
+                    "seed {seed}, run {name}"
+                );
                 assert!(stands[0] + stands[1] <= caps[0], "seed {seed}, run {name}");
                 all = [all[0] + stands[0], all[1] + stands[1]];
             }
             let day = day_account(&books);
-            assert_eq!([day.settled.micros, day.reserved.micros], all, "seed {seed}");
+            assert_eq!(
+                [day.settled.micros, day.reserved.micros],
+                all,
+                "seed {seed}"
+            );
             assert!(all[0] + all[1] <= caps[1], "seed {seed}");
             assert_eq!(holds(&books), held.len() + left.len(), "seed {seed}");
         }
