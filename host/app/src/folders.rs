@@ -166,6 +166,20 @@ fn reserved(
             reserve(file, what, false, true);
         }
     }
+    for (name, server) in &checked.host.tools {
+        if let Some(file) = server.file() {
+            let what = format!("the description of the tools `{name}`");
+            reserve(file, what, false, true);
+        }
+        if let Some(file) = server.key_file() {
+            reserve(
+                file,
+                format!("the secret of the tools `{name}`"),
+                false,
+                false,
+            );
+        }
+    }
     places
 }
 

@@ -49,6 +49,29 @@ impl ToolServer {
         }
     }
 
+    /// The file in which it is described.
+    pub(crate) fn file(&self) -> Option<&Path> {
+        match self {
+            ToolServer::Http { file, .. } => Some(file),
+            ToolServer::Mcp(_) => None,
+        }
+    }
+
+    /// The file that its secret is in.
+    pub(crate) fn key_file(&self) -> Option<&Path> {
+        let site = match self {
+            ToolServer::Http { site, .. } => site,
+            ToolServer::Mcp(mcp) => match &mcp.reach {
+                mcp::Reach::Http { site, .. } => site,
+                mcp::Reach::Program { .. } => return None,
+            },
+        };
+        match &site.credentials.as_ref()?.key {
+            ApiKey::File(path) => Some(path),
+            ApiKey::Env(_) => None,
+        }
+    }
+
     /// Where it is, in words.
     pub(crate) fn place(&self) -> String {
         match self {

@@ -2,9 +2,9 @@
 //! promised?
 //!
 //! A schema is a stranger's program. It is compiled once, when a broker is put
-//! together, after it was counted ([`bounds`]); a reference to another document
+//! together, after it was counted (`bounds`); a reference to another document
 //! is refused and nothing is ever fetched; patterns are matched in linear time.
-//! What a check will cost is counted before it is begun ([`cost`]), so that a
+//! What a check will cost is counted before it is begun (`cost`), so that a
 //! small schema cannot keep a thread busy with a small text.
 
 mod bounds;
