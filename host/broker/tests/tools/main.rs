@@ -11,13 +11,16 @@ mod http;
 mod mcp;
 mod schemas;
 mod server;
-#[path = "../setup/mod.rs"]
-mod setup;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use hotcell_broker::meter::Meter;
+use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::tool::{ToolCall, ToolError, ToolOutput, ToolProvider};
 use hotcell_broker::{Broker, Caller, Grants, Parts, Policy};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 /// A broker whose plugin `agent` may call the tools of this provider.
 fn offering(provider: impl ToolProvider + 'static) -> (Broker, Caller) {
@@ -33,7 +36,27 @@ fn offering(provider: impl ToolProvider + 'static) -> (Broker, Caller) {
         tools: vec![Arc::new(provider)],
         ..Parts::default()
     };
-    (Broker::assemble(parts).unwrap(), setup::caller())
+    (Broker::assemble(parts).unwrap(), caller())
+}
+
+fn caller() -> Caller {
+    Caller {
+        run: "run".to_owned(),
+        tenant: "tenant".to_owned(),
+        task: "task".to_owned(),
+        step: "step".to_owned(),
+        attempt: 1,
+        plugin: "agent".to_owned(),
+        now_unix_ms: 0,
+        deadline: Instant::now() + Duration::from_secs(3600),
+        meter: Arc::new(Meter::default()),
+        cancel: CancellationToken::new(),
+        sequence: Arc::default(),
+        depth: 0,
+        behalf: Arc::default(),
+        parent: None,
+        log: AttemptLog::off(),
+    }
 }
 
 async fn call(
