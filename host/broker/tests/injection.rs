@@ -12,6 +12,7 @@
     reason = "a test says loudly that it failed"
 )]
 
+#[allow(dead_code, reason = "this one needs its caller and its question alone")]
 mod setup;
 
 use std::collections::BTreeMap;
