@@ -1,7 +1,5 @@
 //! Agents that ask agents, and bombs made of them.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use crate::scene::{Ran, Scene, component};
@@ -35,19 +33,6 @@ fn act(policy: &str, script: &Value, args: &[&str]) -> Ran {
 
 const BOTH: &str = "[plugin.keeper]\ndelegate = [\"keeper\", \"second\"]\n\
                     [plugin.second]\ndelegate = [\"keeper\"]\nllm = [\"default\"]\n";
-
-/// How many calls of agents by agents were made, by how they ended.
-fn delegated(ran: &Ran) -> BTreeMap<String, usize> {
-    let mut counts = BTreeMap::new();
-    let effects = ran.task()["effects"].as_array();
-    for effect in effects.into_iter().flatten() {
-        if effect["capability"] == "delegate" {
-            let outcome = effect["outcome"].as_str().unwrap();
-            *counts.entry(outcome.to_owned()).or_default() += 1;
-        }
-    }
-    counts
-}
 
 #[test]
 fn an_agent_is_asked_under_its_own_grants_and_in_the_callers_run() {
@@ -83,7 +68,8 @@ fn whoever_was_not_granted_an_agent_does_not_reach_it() {
     let ran = act(policy, &json!([{ "ask": ["second", { "do": [] }] }]), &[]);
     let line = "[plugin.keeper] delegate = [\"second\"]";
     assert!(ran.said.contains(line), "{}", ran.said);
-    assert_eq!(delegated(&ran), BTreeMap::new());
+    // Nobody was asked: the one who wanted to is the only cell.
+    assert_eq!(ran.results["totals"]["cells"], 1, "{}", ran.said);
 }
 
 #[test]
