@@ -15,9 +15,11 @@
 //! assert_eq!(ran.requests.len(), 1);
 //! ```
 
+mod kept;
 pub(crate) mod script;
 
 use std::fmt;
+use std::rc::Rc;
 
 use serde_json::Value;
 
@@ -25,7 +27,7 @@ use crate::context::Info;
 use crate::llm::{self, Request, Response};
 use crate::log::Level;
 use crate::tool::{Function, ToolCall};
-use crate::{Model, Tool, tools};
+use crate::{Model, Tool, delegate, tools};
 use script::State;
 
 /// What the host will answer.
@@ -115,6 +117,24 @@ impl Host {
     pub fn secret(mut self, name: &str, value: &str) -> Host {
         let value = Some(value.to_owned());
         self.state.secrets.insert(name.to_owned(), value);
+        self
+    }
+
+    /// Lends a namespace of stored values, for reading and writing. A search in it
+    /// counts words.
+    pub fn memory(mut self, namespace: &str) -> Host {
+        self.state.kept.lend(namespace);
+        self
+    }
+
+    /// Offers an agent that may be asked: this is what it answers.
+    pub fn agent(
+        mut self,
+        name: &str,
+        answer: impl Fn(&delegate::Request) -> Result<Value, delegate::Error> + 'static,
+    ) -> Host {
+        let answer = move |request: &delegate::Request| Ok(answer(request)?.to_string());
+        self.state.agents.push((name.to_owned(), Rc::new(answer)));
         self
     }
 
@@ -215,6 +235,48 @@ mod tests {
         assert_eq!(ran.log.len(), 1);
         let over = Host::new().run(ask).result;
         assert!(matches!(over, Err(llm::Error::Unavailable(_))), "{over:?}");
+    }
+
+    #[test]
+    fn values_are_kept_by_version_where_a_namespace_is_lent() {
+        use memory::{Error, Expect};
+
+        let ran = Host::new().memory("notes").run(|| {
+            let set = |value: u32, expect| memory::set("notes", "k", &value, expect);
+            assert_eq!(set(1, Expect::Nothing), Ok(1));
+            assert_eq!(set(2, Expect::Nothing), Err(Error::VersionConflict(1)));
+            assert_eq!(set(2, Expect::Version(1)), Ok(2));
+            let kept = memory::get::<u32>("notes", "k").unwrap().unwrap();
+            assert_eq!((kept.value, kept.version), (2, 2));
+            assert_eq!(memory::delete("notes", "k"), Ok(()));
+            assert_eq!(set(3, Expect::Nothing), Ok(3));
+            memory::set("notes", "late", &"Overdue invoices", Expect::Anything).unwrap();
+            assert_eq!(memory::keys("notes", "", 1), Ok(vec!["k".to_owned()]));
+            let found = memory::search("notes", "invoices overdue", 9).unwrap();
+            assert_eq!(found, [("late".to_owned(), 1.0)]);
+            memory::get::<u32>("other", "k")
+        });
+        let denied = Error::Denied(Denial::NotGranted("memory other".to_owned()));
+        assert_eq!(ran.result, Err(denied));
+    }
+
+    #[test]
+    fn an_agent_that_is_offered_answers() {
+        let ask = |agent: &str| {
+            let request = delegate::Request::new(agent, "double", &21);
+            request.and_then(delegate::ask::<u32>)
+        };
+        let double = |request: &delegate::Request| {
+            let number: u32 = serde_json::from_str(&request.input).unwrap();
+            Ok((number * 2).into())
+        };
+        let ran = Host::new()
+            .agent("calculator", double)
+            .run(|| [ask("calculator"), ask("nobody")]);
+        let unknown = Err(delegate::Error::UnknownAgent);
+        assert_eq!(ran.result, [Ok(42), unknown]);
+        let denied = Err(delegate::Error::Denied(Denial::Unavailable));
+        assert_eq!(Host::new().run(|| ask("calculator")).result, denied);
     }
 
     #[test]

@@ -5,11 +5,13 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
+use super::kept::Kept;
 use crate::llm::{Chunk, Error, Request, Response};
 use crate::log::Level;
 use crate::tool::{Effect, Function, ToolCall, ToolOutput, ToolSpec};
 use crate::{Denial, Failure, approval, context, delegate, memory, tools};
 
+pub(crate) type Agent = Rc<dyn Fn(&delegate::Request) -> Result<String, delegate::Error>>;
 type Tool = Rc<dyn Fn(ToolCall) -> Result<ToolOutput, tools::Error>>;
 
 /// The script and what has happened so far.
@@ -25,6 +27,8 @@ pub(crate) struct State {
     pub(crate) log: Vec<(Level, String)>,
     /// By name; with a value if that may be revealed.
     pub(crate) secrets: BTreeMap<String, Option<String>>,
+    pub(crate) kept: Kept,
+    pub(crate) agents: Vec<(String, Agent)>,
     tools: Vec<(ToolSpec, Tool)>,
     drawn: u64,
 }
@@ -172,30 +176,57 @@ pub(crate) fn progress(done: u32, total: u32, note: &str) {
     });
 }
 
-const NO_MEMORY: memory::Error = memory::Error::Denied(Denial::Unavailable);
-
-pub(crate) fn memory_get(_: &str, _: &str) -> Result<Option<memory::Entry<String>>, memory::Error> {
-    Err(NO_MEMORY)
+pub(crate) fn memory_get(
+    namespace: &str,
+    key: &str,
+) -> Result<Option<memory::Entry<String>>, memory::Error> {
+    state(|state| state.kept.get(namespace, key))
 }
 
-pub(crate) fn memory_set(_: &str, _: &str, _: &str, _: Option<u64>) -> Result<u64, memory::Error> {
-    Err(NO_MEMORY)
+pub(crate) fn memory_set(
+    namespace: &str,
+    key: &str,
+    value: &str,
+    expected: Option<u64>,
+) -> Result<u64, memory::Error> {
+    state(|state| state.kept.set(namespace, key, value, expected))
 }
 
-pub(crate) fn memory_delete(_: &str, _: &str) -> Result<(), memory::Error> {
-    Err(NO_MEMORY)
+pub(crate) fn memory_delete(namespace: &str, key: &str) -> Result<(), memory::Error> {
+    state(|state| state.kept.delete(namespace, key))
 }
 
-pub(crate) fn memory_keys(_: &str, _: &str, _: u32) -> Result<Vec<String>, memory::Error> {
-    Err(NO_MEMORY)
+pub(crate) fn memory_keys(
+    namespace: &str,
+    prefix: &str,
+    limit: u32,
+) -> Result<Vec<String>, memory::Error> {
+    state(|state| state.kept.keys(namespace, prefix, limit))
 }
 
-pub(crate) fn memory_search(_: &str, _: &str, _: u32) -> Result<Vec<(String, f32)>, memory::Error> {
-    Err(NO_MEMORY)
+pub(crate) fn memory_search(
+    namespace: &str,
+    query: &str,
+    limit: u32,
+) -> Result<Vec<(String, f32)>, memory::Error> {
+    state(|state| state.kept.search(namespace, query, limit))
 }
 
-pub(crate) fn delegate(_: delegate::Request) -> Result<String, delegate::Error> {
-    Err(delegate::Error::Denied(Denial::Unavailable))
+pub(crate) fn delegate(request: delegate::Request) -> Result<String, delegate::Error> {
+    // The agent runs outside of the borrow: it may use the host itself.
+    let (offered, agent) = state(|state| {
+        let agents = state.agents.iter();
+        let found = agents.rev().find(|(name, _)| *name == request.agent);
+        (
+            !state.agents.is_empty(),
+            found.map(|(_, agent)| agent.clone()),
+        )
+    });
+    match agent {
+        Some(agent) => agent(&request),
+        None if offered => Err(delegate::Error::UnknownAgent),
+        None => Err(delegate::Error::Denied(Denial::Unavailable)),
+    }
 }
 
 pub(crate) fn delegate_all(
