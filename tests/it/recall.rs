@@ -258,7 +258,6 @@ async fn a_guest_that_is_run_from_the_journal_does_the_same_and_touches_nothing(
         "llm.embed",
         "llm.embed",
         "memory.get n k",
-        "approval",
         "secrets.open",
     ];
     let waits = [
