@@ -11,8 +11,10 @@ fn scene(policy: &str, records: &Value) -> Scene {
     // The same component under another name of as many letters.
     let (name, twin) = (b"name = \"keeper\"", b"name = \"second\"");
     let mut bytes = std::fs::read(&keeper).unwrap();
-    let at = bytes.windows(name.len()).position(|it| it == name).unwrap();
-    bytes[at..at + name.len()].copy_from_slice(twin);
+    // It is there twice: as the section that counts, and as data.
+    while let Some(at) = bytes.windows(name.len()).position(|it| it == name) {
+        bytes[at..at + name.len()].copy_from_slice(twin);
+    }
     std::fs::write(scene.path("second.wasm"), bytes).unwrap();
     scene.write(
         "workflow.yaml",
