@@ -12,7 +12,6 @@ mod log;
 mod memory;
 pub(crate) mod secrets;
 pub(crate) mod tools;
-mod unavailable;
 mod wasi;
 
 // Interfaces that hold types alone.

@@ -119,6 +119,6 @@ fn keep_memory_private() {
             maximum: Some(0),
         };
         let _ = setrlimit(Resource::Core, none);
-        drop(set_dumpable_behavior(DumpableBehavior::NotDumpable));
+        let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
     }
 }

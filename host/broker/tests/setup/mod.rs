@@ -1,5 +1,7 @@
 //! A broker with one model, called `default`, that the plugin `agent` may use.
 
+#![allow(dead_code, reason = "not every test needs all of it")]
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
