@@ -63,6 +63,7 @@ async fn whatever_happens_what_is_reserved_is_what_is_open_and_no_cap_is_passed(
                     // The process dies: nobody settles what it holds.
                     for (run, most, mut hold) in held.drain(..) {
                         hold.opened = None;
+                        drop(hold);
                         left.push((run, most));
                     }
                     ledger = open(&books, rules.clone());
