@@ -3,8 +3,10 @@
 
 pub(crate) mod audit;
 mod chain;
+mod component;
 mod ledger;
 mod model;
+mod places;
 mod secrets;
 pub(crate) mod tools;
 
@@ -29,11 +31,10 @@ use hotcell_broker::provider::remote::install_ring;
 use hotcell_broker::recall::AttemptLog;
 use hotcell_broker::tool::ToolProvider;
 use hotcell_broker::{Broker, Caller, Parts, Policy, Route};
-use hotcell_runtime::compile::{CompileError, Compiler};
+use hotcell_runtime::compile::Compiler;
 use hotcell_runtime::manifest::{Kind, Limits};
 use hotcell_runtime::{
-    AgentPlugin, Cells, LoadError, MAX_COMPONENT_BYTES, ModelPlugin, Plugin, Runtime, Settings,
-    StartError, Tape, ToolPlugin,
+    AgentPlugin, Cells, ModelPlugin, Plugin, Runtime, Settings, StartError, Tape, ToolPlugin,
 };
 use hotcell_store::Digest;
 use hotcell_store::books::Books;
@@ -44,7 +45,6 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::agentarch::observer::Observer;
-use crate::build;
 use crate::command::{Exit, Problem, WorkflowArgs};
 use crate::definition::{Definition, FilesUsed, Pinned, Under};
 use crate::folders;
@@ -54,10 +54,13 @@ use crate::manifest::records::Record;
 use crate::manifest::workflow::{Role, Workflow};
 use crate::manifest::{Checked, Files, problem};
 use crate::report::usd;
-use crate::screen;
 use crate::state::{State, clock};
+use component::{component_of, components, load};
+pub(crate) use component::{not_a_plugin, read_component};
 pub(crate) use model::connect;
 use model::{Connected, recorder, replay, unusable};
+use places::home;
+pub(crate) use places::{default_cache, default_state};
 
 /// Reads and checks the files a workflow consists of, `--model` included.
 pub(crate) fn read(args: &WorkflowArgs) -> Result<Checked, Problem> {
@@ -589,11 +592,6 @@ pub(crate) fn lend(
         .map_err(|problems| Problem::new(Exit::Files, problems))
 }
 
-#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
-fn home() -> Option<PathBuf> {
-    std::env::var_os("HOME").map(PathBuf::from)
-}
-
 /// The aliases that some plugin of the workflow may call, and those that answer for
 /// them. Others are not even connected.
 pub(crate) fn granted_aliases(checked: &Checked) -> BTreeSet<&String> {
@@ -653,86 +651,6 @@ pub(crate) fn plugin_of(model: &Model) -> Option<&Path> {
         | Provider::Hashed
         | Provider::Select => None,
     }
-}
-
-/// Components by source: built for folders, themselves for files.
-fn components(sources: &[&Path]) -> Result<BTreeMap<PathBuf, PathBuf>, Problem> {
-    let folders: BTreeSet<&Path> = sources
-        .iter()
-        .copied()
-        .filter(|path| path.is_dir())
-        .collect();
-    let folders: Vec<_> = folders.into_iter().map(Path::to_owned).collect();
-    if folders.is_empty() {
-        Ok(BTreeMap::new())
-    } else {
-        build::build(&folders)
-    }
-}
-
-fn component_of<'a>(components: &'a BTreeMap<PathBuf, PathBuf>, source: &'a Path) -> &'a Path {
-    components.get(source).map_or(source, PathBuf::as_path)
-}
-
-/// The bytes of a component's file, never more than the host would look at.
-pub(crate) fn read_component(path: &Path) -> Result<Vec<u8>, Problem> {
-    let shown = path.display();
-    let size = std::fs::metadata(path).map(|m| m.len());
-    let bytes = match size {
-        Ok(size) if size > MAX_COMPONENT_BYTES as u64 => {
-            return Err(not_a_plugin(path, &LoadError::TooLarge(size as usize)));
-        }
-        _ => std::fs::read(path),
-    };
-    bytes.map_err(|error| {
-        let report = miette::miette!(
-            help = "check the path; in a workflow it is the plugin's `source`",
-            "cannot read the plugin `{shown}`: {error}"
-        );
-        Problem::new(Exit::Plugin, report)
-    })
-}
-
-/// Why a file is not a plugin, and what to do.
-pub(crate) fn not_a_plugin(path: &Path, error: &LoadError) -> Problem {
-    let help = match error {
-        LoadError::CoreModule => "link it as a component: `hotcell build FOLDER` does",
-        LoadError::Precompiled => "ask its author for the component, the `.wasm` before compiling",
-        LoadError::NoManifest | LoadError::Manifests(_) => {
-            "`hotcell_sdk::export!` embeds `hotcell.toml`; other toolchains add it as a section"
-        }
-        LoadError::World(_) => "build it against the contract in `wit/`",
-        LoadError::Manifest(_) => "mend its `hotcell.toml` and build it again",
-        LoadError::TooMuch(_) | LoadError::Compile(CompileError::Limit(_)) => {
-            "no honest plugin we know needs so much; ask its author"
-        }
-        LoadError::Compile(CompileError::Worker(_)) => "this is Hotcell's own failure",
-        LoadError::Queue(_) => "wait for the others, or load it first",
-        LoadError::Limits(_) => "set `limits` for it in the workflow",
-        _ => "is this the right file, and is it whole?",
-    };
-    let text = hotcell_broker::text::line(&error.to_string(), hotcell_broker::text::LINE);
-    let report = miette::miette!(
-        code = error.code(),
-        help = help,
-        "`{}` cannot be loaded: {text}",
-        path.display()
-    );
-    Problem::new(Exit::Plugin, report)
-}
-
-fn load(
-    runtime: &Runtime,
-    path: &Path,
-    bytes: &[u8],
-    limits: Limits,
-    config: &str,
-) -> Result<Arc<Plugin>, Problem> {
-    screen::detail(&format!("loading {} {}", path.display(), Digest::of(bytes)));
-    let plugin = runtime.load(bytes, limits, config);
-    plugin
-        .map(Arc::new)
-        .map_err(|error| not_a_plugin(path, &error))
 }
 
 /// The agents of a workflow, for those that may ask them.
@@ -826,29 +744,4 @@ pub(crate) fn now_unix_ms() -> u64 {
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// Where compiled components are kept when nobody says: the user's cache.
-pub(crate) fn default_cache() -> PathBuf {
-    folder("HOTCELL_CACHE", "XDG_CACHE_HOME", ".cache")
-}
-
-/// Where runs are kept when nobody says.
-pub(crate) fn default_state() -> PathBuf {
-    folder("HOTCELL_STATE", "XDG_STATE_HOME", ".local/state")
-}
-
-/// A folder of the user's: the one that `own` names, else ours in the one that
-/// `base` names, else in the home folder.
-#[expect(clippy::disallowed_methods, reason = "the app reads the environment")]
-fn folder(own: &str, base: &str, at_home: &str) -> PathBuf {
-    let from = |name: &str| {
-        std::env::var_os(name)
-            .filter(|v| !v.is_empty())
-            .map(PathBuf::from)
-    };
-    from(own)
-        .or_else(|| Some(from(base)?.join("hotcell")))
-        .or_else(|| Some(from("HOME")?.join(at_home).join("hotcell")))
-        .unwrap_or_else(|| PathBuf::from(".hotcell"))
 }

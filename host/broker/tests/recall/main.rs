@@ -13,7 +13,6 @@ mod doubt;
 mod records;
 mod requests;
 #[path = "../setup/mod.rs"]
-#[expect(dead_code, reason = "questions are asked here in other ways")]
 mod setup;
 
 use std::collections::BTreeSet;
