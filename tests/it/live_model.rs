@@ -220,7 +220,7 @@ fn clerk(asked: &Asked) -> Reply {
         true => "tool_calls",
         false => "stop",
     };
-    ("200 OK", completion(&message, reason, &tokens(100, 10)))
+    ("200 OK", completion(&message, reason, &tokens(1_000, 100)))
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn a_live_model_extracts_looks_up_and_decides() {
     assert_eq!(ran.results["score"]["all"]["right"], 1);
     let counted = totals(&ran, ["llm_calls", "tool_calls", "cost_micros"]);
     // The third tool call is the checker's.
-    assert_eq!(counted, [3, 3, 3 * (100 + 2 * 10)]);
+    assert_eq!(counted, [3, 3, 3 * (1_000 + 2 * 100)]);
 
     let asked = server.asked();
     assert_eq!(asked.len(), 3);

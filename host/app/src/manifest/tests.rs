@@ -440,7 +440,8 @@ Error:
  5 │ [models.default.faults]
    ╰────
   help: did you mean `price`? the keys of a `sim` model: `provider`, `price`, `timeout_ms`,
-        `budget_usd`, `record`, `plugin`, `seed`, `faults`
+        `budget_usd`, `rate`, `max_output_tokens`, `record`, `plugin`, `seed`, `faults`,
+        `fallback`, `safe_default`, `remember`, `fit_tokens`
 ";
     assert_eq!(shown, expected);
 }
