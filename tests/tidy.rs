@@ -100,6 +100,10 @@ const SLEEPS: &[(&str, &str)] = &[
         "tests/hostile/oracle.rs",
         "looks whether the process has come to rest",
     ),
+    (
+        "host/broker/src/provider/remote/reading.rs",
+        "a server that says a token a minute, on a stopped clock",
+    ),
 ];
 
 /// The only places that print, beside the screen, which writes to the streams.

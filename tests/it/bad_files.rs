@@ -228,11 +228,6 @@ fn right_answers_that_are_none_are_refused() {
 fn a_policy_that_says_more_than_the_host_can_enforce_is_refused() {
     let slips = [
         ("llm", "tool", "policy.toml:2:1|did you mean `tools`?"),
-        (
-            "llm",
-            "delegate",
-            "policy.toml:2:1|`delegate` cannot be granted",
-        ),
         ("]\nllm", "\nllm", "policy.toml:1:14|is not valid TOML"),
     ];
     refused(3, "policy.toml", &slips);

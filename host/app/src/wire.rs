@@ -464,7 +464,6 @@ impl Workshop {
             ledger: Some(ledger.clone()),
             clock: Some(clock()),
             agents: agents(&plugins, &cells),
-            ..Parts::default()
         };
         let broker = Broker::assemble(parts).map_err(|e| {
             Problem::new(

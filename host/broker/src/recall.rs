@@ -18,6 +18,7 @@
 mod known;
 mod question;
 mod record;
+mod reply;
 mod slip;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,8 @@ pub use record::{
 
 pub(crate) use question::{Question, digest};
 pub(crate) use record::{Departure, Spent, Unrecorded};
-pub(crate) use slip::{Departed, Halted, Reply, Slip};
+pub(crate) use reply::Reply;
+pub(crate) use slip::{Departed, Halted, Slip};
 
 use crate::{Caller, Capability, store, text};
 use question::Print;

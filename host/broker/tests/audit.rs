@@ -8,7 +8,6 @@
     reason = "a test says loudly that it failed"
 )]
 
-#[allow(dead_code, reason = "other tests use the rest")]
 mod setup;
 
 use std::collections::BTreeMap;

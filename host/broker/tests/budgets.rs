@@ -259,7 +259,8 @@ async fn b06_numbers_beyond_all_numbers_are_refused_before_anybody_is_asked() {
 #[tokio::test]
 async fn b10_each_attempt_is_paid_and_nobody_but_the_caller_repeats_one() {
     let each = most(&question(Some(50)));
-    let table: [(fn() -> Result<Usage, LlmError>, u32); 2] = [
+    type Ends = fn() -> Result<Usage, LlmError>;
+    let table: [(Ends, u32); 2] = [
         // Nobody knows what it billed, so all of it counts.
         (|| Err(LlmError::Unavailable("gone".to_owned())), 3),
         // A provider that is busy bills nothing.

@@ -162,10 +162,8 @@ fn remembering(similar: Option<f32>) -> Habits {
 #[tokio::test(start_paused = true)]
 async fn the_next_model_answers_for_one_that_cannot_and_everybody_is_told() {
     use Degradation::BackupModel;
-    let table: [(
-        &[&'static str],
-        Result<(&str, Option<Degradation>, u64), LlmError>,
-    ); 6] = [
+    type Told = Result<(&'static str, Option<Degradation>, u64), LlmError>;
+    let table: [(&[&'static str], Told); 6] = [
         (&["good", "better"], Ok(("good: q", None, 10))),
         (&["down", "good"], Ok(("good: q", Some(BackupModel), 20))),
         (

@@ -9,7 +9,6 @@
 )]
 
 #[path = "setup/mod.rs"]
-#[allow(dead_code, reason = "a part of it is for models alone")]
 mod setup;
 
 use std::collections::BTreeMap;

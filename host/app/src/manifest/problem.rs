@@ -74,8 +74,8 @@ impl Spot {
     /// The line it starts in, as it stands there.
     pub(crate) fn line(&self) -> &str {
         let (line, _) = self.line_and_column();
-        let lines = self.source.text().lines();
-        lines.skip(line - 1).next().unwrap_or_default().trim()
+        let mut lines = self.source.text().lines();
+        lines.nth(line - 1).unwrap_or_default().trim()
     }
 
     /// The line and column it starts at, both from 1.

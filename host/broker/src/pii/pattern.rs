@@ -90,10 +90,15 @@ fn number(bytes: &[u8], at: usize) -> Option<(usize, usize, &'static str)> {
     let mut next = at + usize::from(plus);
     // One more than a card has: more is no number that is known here.
     while digits <= 19 {
-        let from = skip(bytes, next, |it| b" -.()".contains(it));
-        if from - next > 2 {
+        // Two signs may be between groups: no more are read, however many follow.
+        let apart = bytes
+            .get(next..bytes.len().min(next + 3))
+            .unwrap_or_default();
+        let apart = apart.iter().take_while(|it| b" -.()".contains(it)).count();
+        if apart > 2 {
             break;
         }
+        let from = next + apart;
         let end = skip(bytes, from, u8::is_ascii_digit);
         if end == from {
             break;

@@ -9,7 +9,6 @@
 )]
 
 #[path = "../setup/mod.rs"]
-#[allow(dead_code, reason = "others ask models")]
 mod setup;
 
 mod doubt;

@@ -84,7 +84,7 @@ async fn quotas_count_what_is_there_and_nothing_else() {
         assert_eq!(desk.set("a", &large, None).await, Ok(version));
     }
     desk.delete("a").await.unwrap();
-    assert_eq!(desk.set("b", &large, None).await.is_ok(), true);
+    assert!(desk.set("b", &large, None).await.is_ok());
     desk.set("b", "1", None).await.unwrap();
     desk.set("c", "1", None).await.unwrap();
     desk.set("d", "1", None).await.unwrap();

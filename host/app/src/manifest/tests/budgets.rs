@@ -76,8 +76,8 @@ fn what_is_no_cap_and_no_rate_is_refused_where_it_stands() {
             "[budget]\nrun_usd = 0.0000001",
             "must be dollars from 0 to 1000000",
         ),
-        ("[budget]\nrun_usd = nan", "run_usd"),
-        ("[budget]\nrun_usd = inf", "run_usd"),
+        ("[budget]\nrun_usd = nan", "not valid TOML"),
+        ("[budget]\nrun_usd = inf", "not valid TOML"),
         ("[budget]\nrun_usd = \"1\"", "run_usd"),
         (
             "[budget]\nrun_tokens = 1.5",

@@ -35,12 +35,14 @@ pub(super) fn of(
         }
         chat = chat.with_tools(tools);
     }
-    let mut options = ChatOptions::default();
-    options.response_format = response_format(&request.response_format)?;
-    options.max_tokens = request.max_tokens;
-    options.temperature = request.temperature.map(temperature).transpose()?;
-    options.seed = request.seed;
-    options.stop_sequences.clone_from(&request.stop);
+    let options = ChatOptions {
+        response_format: response_format(&request.response_format)?,
+        max_tokens: request.max_tokens,
+        temperature: request.temperature.map(temperature).transpose()?,
+        seed: request.seed,
+        stop_sequences: request.stop.clone(),
+        ..ChatOptions::default()
+    };
     Ok((chat, options))
 }
 
