@@ -39,7 +39,8 @@ fn compiled() -> &'static Path {
 /// folder that comes back.
 pub(crate) fn disk(scene: &Scene, command: &mut Command) -> PathBuf {
     let kept = scene.path("kept");
-    drop(std::fs::create_dir(&kept));
+    // With the folder below it that is synced as well.
+    drop(std::fs::create_dir_all(kept.join("audit")));
     command
         .env("LD_PRELOAD", compiled().join("disk.so"))
         .env("DISK_WATCHED", scene.state())

@@ -50,7 +50,7 @@ fn a_workflow_that_cannot_be_read_is_named() {
     scene.remove("workflow.yaml");
     both(&scene, &[], 3, "cannot read `|workflow.yaml`: No such file");
     std::fs::create_dir(scene.path("workflow.yaml")).unwrap();
-    both(&scene, &[], 3, "workflow.yaml`: Is a directory");
+    both(&scene, &[], 3, "workflow.yaml`: is a directory");
 
     let binary = Scene::probe("ask");
     std::fs::write(binary.path("workflow.yaml"), [0xff, 0xfe, 0]).unwrap();

@@ -13,8 +13,10 @@ fn many(policy: &str) -> Kept {
     let again = |round: usize| {
         let each = invoices.as_array().unwrap().iter().cloned();
         each.map(move |mut invoice| {
+            // Another year: an id that is no invoice's is no use to anybody.
             let id = invoice["invoice_id"].as_str().unwrap();
-            invoice["invoice_id"] = format!("{id}-{round}").into();
+            let year = format!("INV-{}", 2024 + round);
+            invoice["invoice_id"] = id.replace("INV-2024", &year).into();
             invoice
         })
     };

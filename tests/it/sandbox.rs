@@ -164,7 +164,7 @@ fn capabilities_that_are_not_granted_or_not_offered_are_refused() {
         "memory": "not-granted",
         "delegate": "not-granted",
         "approval": "not-granted",
-        "secrets": "unavailable",
+        "secrets": "not-granted",
     });
     assert_eq!(ran.task()["output"], all, "{}", ran.said);
     assert_eq!(ran.results["refusals"].as_array().unwrap().len(), 4);

@@ -180,17 +180,17 @@ fn a_secret_goes_nowhere_else() {
     let table = [
         // Not granted, not known, not to this origin, not in a URL.
         (
-            format!("github | http://127.0.0.1:{good}"),
+            format!("github | http://127.0.0.1:{good}/"),
             "",
             "secrets = [\\\"github\\\"]",
         ),
         (
-            format!("gitlab | http://127.0.0.1:{good}"),
+            format!("gitlab | http://127.0.0.1:{good}/"),
             granted,
             "secrets gitlab",
         ),
         (
-            format!("github | http://127.0.0.1:{other}"),
+            format!("github | http://127.0.0.1:{other}/"),
             granted,
             "does not let it go to http://127.0.0.1",
         ),
@@ -222,7 +222,7 @@ fn a_secret_goes_nowhere_else() {
 #[test]
 fn an_answer_to_a_secret_that_is_compressed_is_refused() {
     let (port, _) = server(|_| ("content-encoding: gzip\r\n".to_owned(), vec![31, 139, 8]));
-    let requests = format!("github | http://127.0.0.1:{port}");
+    let requests = format!("github | http://127.0.0.1:{port}/");
     let ran = with_file(&requests, &[port], "secrets = [\"github\"]\n").run(&[]);
     let said = ran.task()["error"].to_string();
     assert!(said.contains("HttpResponseContentCoding"), "{said}");
@@ -231,7 +231,7 @@ fn an_answer_to_a_secret_that_is_compressed_is_refused() {
 #[test]
 fn a_secret_file_that_others_could_use_stops_the_run_before_it_begins() {
     let (port, got) = echo();
-    let requests = format!("github | http://127.0.0.1:{port}");
+    let requests = format!("github | http://127.0.0.1:{port}/");
     let scene = with_file(&requests, &[port], "secrets = [\"github\"]\n");
     let token = scene.path("token");
     let refused = |words: &str| {
@@ -267,7 +267,7 @@ fn a_secret_comes_from_a_vault_which_is_asked_with_a_token() {
          vault = {{ url = \"http://127.0.0.1:{vault}/v1/secret/data/ci\", \
          token = {{ env = \"VAULT_TOKEN\" }}, field = \"token\" }}\n"
     );
-    let line = format!("github | http://127.0.0.1:{port}");
+    let line = format!("github | http://127.0.0.1:{port}/");
     let policy = grant(&[port]) + "secrets = [\"github\"]\n";
     let scene = scene("opens", &line, &host, &policy);
     let ran = scene.run_in(&[], &[("VAULT_TOKEN", "hvs.not-a-real-token")]);

@@ -237,7 +237,7 @@ fn whatever_an_import_gives_is_on_the_tape() {
         "memory.get n k",
         "delegate.ask",
         "approval.ask",
-        "secrets",
+        "secrets.open",
     ];
     assert_eq!(whats(&all), set(refused));
     let (_, all) = handed(&Scene::probe("stream"));

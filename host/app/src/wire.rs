@@ -37,7 +37,6 @@ use hotcell_runtime::{
     AgentPlugin, Cells, ModelPlugin, Plugin, Runtime, Settings, StartError, Tape, ToolPlugin,
 };
 use hotcell_store::Digest;
-use hotcell_store::books::Books;
 use hotcell_store::journal::Journal;
 use hotcell_workflow::engine::progress::Teller;
 use hotcell_workflow::engine::{self, Durable, Engine};
@@ -442,11 +441,7 @@ impl Workshop {
         let mut tools = tools(workflow, &plugins, &cells).await?;
         let egress = Arc::new(Egress::default());
         tools.extend(tools::connect(checked, &egress).await?);
-        let books = match state {
-            Some(dir) => Books::open(dir),
-            None => Books::in_memory(),
-        };
-        let books = books.map_err(Problem::failed)?;
+        let books = ledger::books(state)?;
         let under = Under::of(&policy);
         let ledger = ledger::ledger(checked, &books)?;
         let about = (&*workflow.plan.name, &*policy.digest);

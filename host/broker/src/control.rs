@@ -81,7 +81,23 @@ pub(crate) struct Admitted {
 
 impl Broker {
     /// Whether a granted call may be made now. What it could cost is set aside.
+    ///
+    /// That it cannot be written down is no fault of the guest's: where there is a
+    /// journal the attempt ends here, and goes on when that is mended.
     pub(crate) async fn admit(
+        &self,
+        caller: &Caller,
+        wanted: Wanted<'_>,
+    ) -> Result<Admitted, NotMade> {
+        match self.admit_or_say_why(caller, wanted).await {
+            Err(NotMade::Barred(Barred::Unwritten(why))) if caller.log.unwritten(&why) => {
+                Err(NotMade::Halted)
+            }
+            decided => decided,
+        }
+    }
+
+    async fn admit_or_say_why(
         &self,
         caller: &Caller,
         wanted: Wanted<'_>,

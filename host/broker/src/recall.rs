@@ -230,6 +230,19 @@ impl AttemptLog {
         })))
     }
 
+    /// The attempt ends, because what it does cannot be written down beside the
+    /// journal. Whether there is a journal from which it can go on.
+    pub(crate) fn unwritten(&self, why: &str) -> bool {
+        let Some(log) = self.0.as_ref().filter(|log| log.to.is_some()) else {
+            return false;
+        };
+        log.lock().halt(Halt::Storage {
+            code: "audit.unavailable",
+            message: text::line(why, text::LINE),
+        });
+        true
+    }
+
     /// Why the attempt must end. Whoever runs it looks here after each call.
     pub fn halted(&self) -> Option<Halt> {
         self.0.as_ref()?.lock().halt.clone()

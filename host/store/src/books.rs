@@ -68,6 +68,16 @@ pub enum BooksError {
 }
 
 impl BooksError {
+    /// A stable word for tables and JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            BooksError::Full => "storage.full",
+            BooksError::Failed(_) | BooksError::TooLarge { .. } => "storage.failed",
+            BooksError::Version { .. } => "storage.version",
+            BooksError::Damaged { .. } => "storage.damaged",
+        }
+    }
+
     fn io(what: &str, path: &Path, error: &std::io::Error) -> BooksError {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => BooksError::Full,

@@ -79,13 +79,15 @@ impl Files {
         Ok(self.last.clone())
     }
 
-    /// Writes down which line is the last. It is not waited for: after a loss of
-    /// power it may be older than the file, never newer.
+    /// Writes down which line is the last, and waits for it: a head that a loss of
+    /// power had left further behind than one batch would say that the file is not
+    /// ours.
     fn seal(&mut self, head: &Head) -> Result<(), AuditError> {
         let path = self.dir.join(HEAD);
         self.sealed
             .seek(SeekFrom::Start(0))
             .and_then(|_| self.sealed.write_all(text_of(head).as_bytes()))
+            .and_then(|()| self.sealed.sync_data())
             .map_err(|error| AuditError::io("write", &path, &error))
     }
 
