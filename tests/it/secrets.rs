@@ -410,7 +410,7 @@ fn no_canary_leaves_by_any_way_in_any_form() {
         .collect();
     let names_of = |sink: &str| {
         let names: Vec<_> = canaries.iter().map(|(name, _)| name.as_str()).collect();
-        format!("{sink} http://127.0.0.1:{port} {}", names.join(" "))
+        format!("{sink} http://127.0.0.1:{port}/ {}", names.join(" "))
     };
     let list = names.join(", ");
     let policy = grant(&[port])
@@ -454,10 +454,9 @@ fn no_canary_leaves_by_any_way_in_any_form() {
         }
     }
     sinks_were_used(&ran);
-    assert_eq!(
-        got.all().iter().filter(|it| it.starts_with("GET")).count(),
-        0
-    );
+    let asked = got.all();
+    let asked: Vec<&String> = asked.iter().filter(|it| it.starts_with("GET")).collect();
+    assert!(asked.is_empty(), "{asked:?}");
 }
 
 /// A canary that was never there would not be found either: each way was really
@@ -465,13 +464,13 @@ fn no_canary_leaves_by_any_way_in_any_form() {
 fn sinks_were_used(ran: &Ran) {
     let tasks = ran.results["tasks"].as_array().unwrap();
     let text = |sink: &str| -> String {
-        let task = tasks.iter().find(|task| task["id"] == sink);
+        let task = tasks.iter().find(|task| task["task"] == sink);
         task.unwrap_or(&Value::Null).to_string()
     };
     let table = [
         ("result", "[redacted:canary-11]", 8),
         ("failure", "[redacted:canary-11]", 1),
-        ("trap", "[redacted:canary-0", 1),
+        ("trap", "unreachable", 1),
         ("prompt", "it carries the secret", 1),
         ("tool", "Denied", 1),
         ("url", "HttpRequestDenied", 1),
@@ -482,6 +481,4 @@ fn sinks_were_used(ran: &Ran) {
         let found = text(sink).matches(words).count();
         assert!(found >= least, "{sink}: {}", text(sink));
     }
-    let log = ran.results["log"].to_string();
-    drop(log);
 }

@@ -144,10 +144,6 @@ guards! {
     FilesSpecial = "files-special",
     /// Folders that the host needs, or that another may write, are not lent.
     FilesOverlap = "files-overlap",
-    /// Known secrets are taken out of what guests get and sinks show.
-    Redact = "redact",
-    /// A secret goes to the origins it was made for.
-    SecretOrigin = "secret-origin",
 }
 
 impl Guard {

@@ -30,7 +30,10 @@ pub(super) fn of(value: &str) -> Vec<String> {
 fn plain(value: &str, forms: &mut Vec<String>) {
     let bytes = value.as_bytes();
     forms.push(value.to_owned());
-    forms.push(value.chars().rev().collect());
+    let turned: String = value.chars().rev().collect();
+    // Also as a part of a URL.
+    percent(turned.as_bytes(), forms);
+    forms.push(turned);
     forms.push(bytes.iter().map(|byte| format!("{byte:02x}")).collect());
     percent(bytes, forms);
     base64(bytes, forms);
