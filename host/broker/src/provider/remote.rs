@@ -5,7 +5,7 @@
 //! moment and its connection goes with it.
 //!
 //! `genai` writes the request and reads the answer; what goes out and what comes in
-//! is ours ([`relay`]). The answer is asked for in pieces where the server can do
+//! is ours (`relay`). The answer is asked for in pieces where the server can do
 //! that, so that silence is noticed ([`Waits`]); it is read within bounds, and
 //! handed on when it is whole.
 //!
