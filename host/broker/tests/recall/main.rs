@@ -51,10 +51,10 @@ async fn play(broker: &Broker, caller: &Caller) -> Vec<Value> {
     let calls = [
         call("find", "{}"),
         call("denied", "{}"),
-        call("put", "busy"),
+        call("put", r#"{"say":"busy"}"#),
         call("missing", "{}"),
-        call("put", "slow"),
-        call("find", "[]"),
+        call("put", r#"{"say":"slow"}"#),
+        call("find", r#"{"again":true}"#),
     ];
     for answer in broker.call_tools(caller, calls.to_vec()).await {
         see(&answer);
@@ -306,11 +306,8 @@ async fn without_room_in_the_journal_nobody_is_asked() {
     // A question that is too large for a record.
     let desk = Desk::new();
     let large = live(&desk.begin(), Known::default());
-    let arguments = "x".repeat(9 << 20);
-    broker
-        .call_tool(&large, call("find", &arguments))
-        .await
-        .unwrap_err();
+    let words = "x".repeat(9 << 20);
+    broker.complete(&large, question(&words)).await.unwrap_err();
     assert_eq!(large.log.halted().unwrap().code(), "limit.record");
     assert_eq!(there.asked(), 0);
 }
