@@ -88,8 +88,8 @@ impl ToolProvider for World {
     }
 
     async fn call(&self, _: &Broker, _: &Caller, call: &ToolCall) -> Result<ToolOutput, ToolError> {
-        let said = ["slow", "busy"].into_iter();
-        let said = said.filter(|it| call.arguments.contains(it)).next_back();
+        let mut said = ["slow", "busy"].into_iter();
+        let said = said.find(|it| call.arguments.contains(it));
         let number = self.next(said.unwrap_or_default()).await;
         let number = number.map_err(|_| ToolError::InvalidArguments("busy".to_owned()))?;
         Ok(ToolOutput {
