@@ -10,8 +10,11 @@ pub mod egress;
 pub mod files;
 #[path = "../../../host/runtime/src/manifest.rs"]
 pub mod manifest;
+#[path = "../../../host/broker/src/memory/grant.rs"]
+pub mod memory;
 #[path = "../../../host/broker/src/policy.rs"]
 pub mod policy;
+pub mod redact;
 pub mod targets;
 #[path = "../../../host/broker/src/text.rs"]
 pub mod text;
